@@ -78,6 +78,7 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
         model = WorkingModel(A, score.T.ravel(), b.T.ravel(), rss0, n, likelihood.scale_known)
         rho, posterior, gain = _smooth(model, groups, prior, rho, 100 if constant else _INNER_STEPS, tol)
 
+        prior.learn(rho, posterior.hessian)
         target = posterior.b.reshape(C, -1).T
         before, step = state(b, eta), 1.0
         decrement = float((target - b).T.ravel() @ (A @ (target - b).T.ravel())) / posterior.phi

@@ -75,28 +75,58 @@ class HyperPrior:
     """What is believed about the smoothing parameters before the data: a log density of rho.
 
     Two parts. A far guard on the prior standard deviation ``sigma = exp(-rho / 2)`` of a contribution, an exponential
-    tail with mean `guard`: without it separable classes send sigma to infinity. And, with `spread`, a hierarchy: the
-    log smoothing parameters of one kind (lines, curvatures, levels, missing) are normal around a common value that the
-    data choose, with standard deviation `spread`; a term with much to say follows its own evidence, one with little
-    follows the others. `spread=None` is textbook REML, each term for itself.
+    tail with mean `guard`: without it separable classes send sigma to infinity. And, with `pooled`, a hierarchy: the
+    log smoothing parameters of one kind (lines, curvatures, levels, missing) are normal around a common value, a term
+    with much to say follows its own evidence, one with little follows the others. Both the common values (maximised
+    over) and the spread (`learn`) come from the data. ``pooled=False`` is textbook REML, each term for itself.
     """
 
-    def __init__(self, groups: Groups, spread: float | None, guard: float):
-        self.spread, self.guard = spread, guard
+    #: The spread that a table with few terms gets, and how many terms that belief is worth.
+    spread_0, strength = 1.4, 4.0
+
+    def __init__(self, groups: Groups, pooled: bool, guard: float):
+        self.guard = guard
+        self.spread = self.spread_0 if pooled else 0.0
         self.members = [np.flatnonzero((groups.kind == k) & groups.free) for k in dict.fromkeys(groups.kind)]
+        self.members = [m for m in self.members if len(m)] if pooled else []
 
     def derivatives(self, rho):
         """Value, gradient (G,) and Hessian (G, G)."""
         tail = np.exp(-rho / 2) / self.guard
         value, gradient, hessian = -tail.sum(), tail / 2, np.diag(-tail / 4)
-        if self.spread is not None:
-            for m in self.members:
-                if len(m):
-                    away = rho[m] - rho[m].mean()
-                    value -= 0.5 * (away**2).sum() / self.spread**2
-                    gradient[m] -= away / self.spread**2
-                    hessian[np.ix_(m, m)] -= (np.eye(len(m)) - 1 / len(m)) / self.spread**2
+        for m in self.members:
+            away = rho[m] - rho[m].mean()
+            value -= 0.5 * (away**2).sum() / self.spread**2
+            gradient[m] -= away / self.spread**2
+            hessian[np.ix_(m, m)] -= _centring(len(m)) / self.spread**2
         return value, gradient, hessian
+
+    def learn(self, rho, hessian):
+        """One EM step on the spread: what the modes show plus what is not known about them.
+
+        `hessian` (G, G) is that of the log marginal likelihood at `rho`.
+        """
+        if not self.members:
+            return
+        values, axes = np.linalg.eigh(-(hessian + self.derivatives(rho)[2]))
+        covariance = (axes / np.maximum(values, 1e-3)) @ axes.T
+        squares, count = self.strength * self.spread_0**2, self.strength
+        for m in self.members:
+            C = _centring(len(m))
+            squares += ((rho[m] - rho[m].mean()) ** 2).sum() + np.trace(C @ covariance[np.ix_(m, m)] @ C)
+            count += len(m) - 1
+        self.spread = float(np.sqrt(squares / count))
+
+    def center(self, rho):
+        """Common value of each group's kind (G,)."""
+        out = rho.copy()
+        for m in self.members:
+            out[m] = rho[m].mean()
+        return out
+
+
+def _centring(k):
+    return np.eye(k) - 1 / k
 
 
 @dataclass
