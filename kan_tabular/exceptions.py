@@ -1,19 +1,17 @@
-"""Errors and warnings of kan_tabular; every error is a ``ValueError``."""
-
-__all__ = ["DataError", "FidelityError", "ModelFileError", "UnseenCategoryWarning"]
+"""Errors and warnings that users may want to catch by name."""
 
 
 class DataError(ValueError):
-    """A table or target that cannot be used as it is; the message names the column and says what to do."""
+    """A table that cannot be used as it is; the message names the column and the way out."""
 
 
-class FidelityError(ValueError):
-    """No formula reaches the fidelity that was asked for."""
+class ColumnTypeError(TypeError):
+    """A column of a type that no model here can read."""
 
 
 class ModelFileError(ValueError):
-    """A model file that is damaged, foreign, or written by a newer version."""
+    """A file that is not an intact model of this package."""
 
 
 class UnseenCategoryWarning(UserWarning):
-    """Levels met at prediction that were absent in training; they contribute nothing."""
+    """A category level that the training data did not have."""
