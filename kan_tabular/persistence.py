@@ -28,7 +28,7 @@ import numpy as np
 import kan_tabular
 from kan_tabular.exceptions import ModelFileError
 
-__all__ = ["load", "save"]
+__all__ = ["check_target", "load", "save"]
 
 FORMAT = "kan-tabular"
 SCHEMA = 1
@@ -72,16 +72,21 @@ def save(estimator, path):
     from sklearn.utils.validation import check_is_fitted
 
     check_is_fitted(estimator)
+    target = check_target(path)
+    attributes, arrays = estimator._get_state()
+    params = {key: _encode(value, f"parameter {key}") for key, value in estimator.get_params(deep=False).items()}
+    arrays = {key: _storable(value, key) for key, value in arrays.items()}
+    _write_atomically(target, _pack(name, params, _encode(attributes, "attribute"), arrays))
+
+
+def check_target(path):
+    """Where a model would be written: links resolved, and refused with `save`'s errors if it cannot be."""
     target = os.path.realpath(os.fspath(path))
     if os.path.isdir(target):
         raise ModelFileError(f"cannot save to {path}: it is a folder; give a file name, e.g. {path}/model.kan")
     if not os.path.isdir(os.path.dirname(target)):
         raise FileNotFoundError(f"cannot save to {path}: the folder {os.path.dirname(target)} does not exist")
-
-    attributes, arrays = estimator._get_state()
-    params = {key: _encode(value, f"parameter {key}") for key, value in estimator.get_params(deep=False).items()}
-    arrays = {key: _storable(value, key) for key, value in arrays.items()}
-    _write_atomically(target, _pack(name, params, _encode(attributes, "attribute"), arrays))
+    return target
 
 
 def load(path):
