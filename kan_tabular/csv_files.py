@@ -147,8 +147,8 @@ def as_target(column):
             f"the target {column.name!r} is missing in {len(rows)} of {len(column)} rows "
             f"(the first is row {rows[0]}, counted from 0); fill in or leave out these rows"
         )
-    values = None if _is_yes_no(column) else _numbers(column)
-    if values is None:
+    values = _numbers(column)
+    if values is None or _is_yes_no(column):
         return column.to_numpy(dtype=object).astype(str)
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0])
@@ -175,10 +175,10 @@ def _numbers(column):
     """Floats with NaN where missing, or None when a present cell is not a number."""
     import pandas as pd
 
-    if column.notna().any() and _is_yes_no(column):
-        return column.str.lower().map(_YES_NO).to_numpy(dtype=float)
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    return None if (np.isnan(values) & column.notna().to_numpy()).any() else values
+    if not (np.isnan(values) & column.notna().to_numpy()).any():
+        return values
+    return column.str.lower().map(_YES_NO).to_numpy(dtype=float) if _is_yes_no(column) else None
 
 
 def _number(cell):
