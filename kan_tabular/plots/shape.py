@@ -130,7 +130,7 @@ class ShapeDisplay:
             self.lines_.append(dict(zip(panel, lines, strict=True)))
             # In a row of curves drawn here, the first one's label serves all.
             repeated = ax is None and i % self.axes_.shape[1] > 0 and kinds[i - 1] == kind == "numeric"
-            _panels.label_panel(panel_ax, kind, safe_text(names[i], width=28), "" if repeated else effect_label)
+            _panels.label_panel(panel_ax, kind, safe_text(names[i], width=24), "" if repeated else effect_label)
         if len(classes) > 1:
             # A curve shows colour and line style, so it makes the better key.
             key = self.lines_[kinds.index("numeric") if "numeric" in kinds else 0]
@@ -218,7 +218,7 @@ def _in_original_units(source, index, panel):
     for class_, shape in panel.items():
         arrays = source.original_units(index, np.asarray(shape.x, float), np.asarray(shape.density.edges, float))
         if arrays is None:
-            return panel, f"{name} (after preprocessing)"
+            return panel, f"transformed {name}"
         x, edges = arrays
         density = SimpleNamespace(edges=edges, weight=shape.density.weight)
         restored[class_] = _changed(shape, feature=name, x=x, density=density)

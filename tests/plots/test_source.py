@@ -51,7 +51,7 @@ def test_a_curved_transformation_is_undone_too():
 @pytest.mark.parametrize("function", [np.exp, np.square, lambda X: X[:, ::-1]], ids=["exp", "square", "swap"])
 def test_units_that_cannot_be_restored_are_not_claimed(function):
     pipeline = fitted(StandardScaler(), FunctionTransformer(function, feature_names_out="one-to-one"))
-    assert names_shown(pipeline) == ["age (after preprocessing)", "bmi (after preprocessing)"]
+    assert names_shown(pipeline) == ["transformed age", "transformed bmi"]
 
 
 def test_columns_made_by_a_transformer_bear_its_names():
