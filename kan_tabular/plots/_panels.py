@@ -27,8 +27,7 @@ def effect_limits(shapes, bands):
             values.append(shape.missing.value)
             if bands and shape.missing.weight >= (1 - COMMON) / 2:
                 values.extend([shape.missing.lower, shape.missing.upper])
-    values = np.asarray(values, dtype=float)
-    low, high = values.min(), values.max()
+    low, high = np.nanmin(values), np.nanmax(values)
     margin = 0.06 * (high - low) or 1.0
     return low - margin, high + margin
 
@@ -49,7 +48,8 @@ def draw_numeric(ax, shapes, limits, *, styles, bands):
     """
     muted = text_colour()
     x = np.asarray(shapes[0].x, dtype=float)
-    low, high = x.min(), x.max()
+    known = x[np.isfinite(x)]  # a column that was all missing has no range
+    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
     width = (high - low) or 1.0
     _zero_line(ax.axhline)
     lines = []
@@ -129,7 +129,7 @@ def draw_category(ax, shapes, limits, *, styles, bands):
     ticks, shares = list(rows), list(weights[shown])
     if has_missing:
         ticks, labels, shares = [-1.4, *ticks], ["missing", *labels], [shape.missing.weight, *shares]
-    strip = 0.85 * STRIP * np.asarray(shares) / (max(shares) or 1.0)
+    strip = 0.85 * STRIP * np.asarray(shares) / (max(shares, default=0.0) or 1.0)
     ax.barh(ticks, strip, height=0.62, color=muted, alpha=0.3, linewidth=0, transform=ax.get_yaxis_transform())
     ax.set_yticks(ticks, labels, fontsize="small")
     ax.tick_params(axis="y", length=0)

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import HOSTILE_NAMES, KnownClassifier, category_shape, missing_level, numeric_shape
 
 from kan_tabular.plots import ShapeDisplay
+
+from .known_model import HOSTILE_NAMES, KnownClassifier, category_shape, missing_level, numeric_shape
 
 
 def tick_texts(ax):
@@ -216,6 +217,17 @@ def test_a_constant_feature_and_a_flat_curve_are_drawn():
     constant = numeric_shape("constant", np.zeros_like, 5.0, 5.0)
     constant.density = SimpleNamespace(edges=np.array([5.0, 5.0]), weight=np.array([1.0]))
     ShapeDisplay(shapes=[{None: flat}, {None: constant}]).plot().figure_.savefig(io.BytesIO())
+
+
+@pytest.mark.parametrize("x", [[], [np.nan, np.nan]])
+def test_a_column_that_was_all_missing_is_drawn(x):
+    zeros = np.zeros(len(x))
+    names = ("y", "se", "lower", "upper", "lower_simultaneous", "upper_simultaneous")
+    density = SimpleNamespace(edges=np.full(2, np.nan), weight=np.zeros(1))
+    shape = SimpleNamespace(
+        feature="empty", kind="numeric", x=np.array(x), missing=None, density=density, **dict.fromkeys(names, zeros)
+    )
+    ShapeDisplay(shapes=[{None: shape}]).plot().figure_.savefig(io.BytesIO())
 
 
 def test_hostile_names_render_without_breaking_the_layout(hostile):

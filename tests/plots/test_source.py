@@ -5,7 +5,6 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import KnownClassifier, mixed_shapes, mixed_table, numeric_shape
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
@@ -14,6 +13,8 @@ from sklearn.preprocessing import FunctionTransformer, PowerTransformer, Standar
 
 from kan_tabular.plots import ContributionDisplay, ImportanceDisplay, ShapeDisplay
 from kan_tabular.plots._source import read_source
+
+from .known_model import KnownClassifier, mixed_shapes, mixed_table, numeric_shape
 
 
 def numbers(n_rows=50):
