@@ -209,6 +209,8 @@ class ContributionDisplay:
 
 
 def _one_row(X, row):
+    if getattr(X, "ndim", 2) != 2:
+        raise ValueError(f"X must be a table with rows and columns; got {type(X).__name__} of {X.ndim} dimension(s).")
     n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
     if isinstance(row, bool) or not isinstance(row, numbers.Integral):
         raise TypeError(f"row must be the position of a row, an integer; got {row!r}.")

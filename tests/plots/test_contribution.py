@@ -109,6 +109,8 @@ def test_wrong_arguments_are_named(classifier, multiclass, table):
         ContributionDisplay.from_estimator(classifier, table, 60)
     with pytest.raises(TypeError, match="row must be the position"):
         ContributionDisplay.from_estimator(classifier, table, "first")
+    with pytest.raises(ValueError, match=r"X must be a table with rows and columns; got Series of 1 dimension"):
+        ContributionDisplay.from_estimator(classifier, table.iloc[3])
     with pytest.raises(ValueError, match="class_ must be None"):
         ContributionDisplay.from_estimator(classifier, table, class_="benign")
     with pytest.raises(ValueError, match="'middle' is not a class of the model; choose one of 'high', 'low', 'mid'"):
