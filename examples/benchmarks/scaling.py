@@ -8,7 +8,7 @@ Usage::
 Data: ten independent features, uniform and normal, and a logistic response with smooth additive truth
 (:func:`simulate`); both programs read the same file. Each fit runs in a process of its own, so that its peak resident
 memory is its own; only the call of ``fit`` (ours) or ``bam`` (mgcv) is timed. Below ``REPEAT_BELOW`` rows the median of
-``REPEATS`` fits is shown. The mgcv column needs R with mgcv and jsonlite; without ``Rscript`` on the path it is left out.
+``REPEATS`` fits is shown. The mgcv column needs R with mgcv and jsonlite; without ``Rscript`` on the path it is empty.
 """
 
 import argparse
