@@ -207,7 +207,7 @@ def scaling_report(results, threads):
         )
     else:
         lines.append("mgcv was not measured: no `Rscript` on the path.")
-    return "\n".join(lines) + "\n"
+    return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def latency_report(rows=1_000, calls=2_000):
