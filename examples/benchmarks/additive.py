@@ -205,7 +205,7 @@ class PyGam:
         for k in classes[1:] if len(classes) == 2 else classes:
             terms = TermList(*(make[kind](j) for j, (_, kind, _) in enumerate(self.plan_)))
             with redirect_stdout(io.StringIO()):  # it prints where it does not converge (separable classes)
-                model = LogisticGAM(terms, max_iter=25)  # R's limit; without one, separable classes only diverge further
+                model = LogisticGAM(terms, max_iter=25)  # R's limit; separable classes would only diverge further
                 self.models_.append(model.gridsearch(table, (y == k).astype(int), progress=False))
         return self
 
@@ -437,7 +437,8 @@ weighted by prevalence, and Brier the sum over classes.
 * `hgbt`, `xgbt`: histogram boosting and XGBoost, 12 random draws of their parameters by inner 3-fold log loss.
 * `rf`: random forest, 300 trees, leaves of at least two rows.
 
-Inner folds respect the groups. Seconds include each model's own tuning and preparation, one thread.
+Inner folds respect the groups. Seconds include each model's own tuning and preparation, one thread, on a machine that
+did other work meanwhile: they show the order of size, and the last table compares times under like conditions.
 """
 SECTIONS = (  # title, key, digits, is the lowest marked
     ("Log loss", "log_loss", 4, True),
