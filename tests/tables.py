@@ -52,7 +52,7 @@ def binary(n=N):
 
 
 def refused(action, *names):
-    """Run ``action``; it must raise a helpful error of our own making with every one of ``names`` (patterns) as a word."""
+    """Run ``action``; it must raise a helpful error of our own with each of ``names`` (patterns) as a word."""
     with pytest.raises((ValueError, TypeError)) as caught:
         action()
     error, message = caught.value, str(caught.value)

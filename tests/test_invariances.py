@@ -61,7 +61,7 @@ class Case:
             "gamma": lambda: rng.gamma(4.0, np.exp(eta) / 4.0),
         }[response]()
         if response in ("binary", "multiclass"):
-            self.y[:6] = [0, 1, self.y.max()] * 2  # every class is there, whatever the draw
+            self.y[:6] = [0, 1, 2 if response == "multiclass" else 1] * 2  # every class is there, whatever the draw
         self.response, self.smoothing = response, smoothing
 
     def model(self, **parameters):
