@@ -98,6 +98,18 @@ def test_awkward_columns_are_accepted_from_polars(make, kind):
     finite_everywhere(make().fit(table, binary()), table)
 
 
+@pytest.mark.parametrize("chosen", [["ward"], [1], [False, True], np.array([1])], ids=["name", "list", "mask", "array"])
+def test_categories_may_be_chosen_by_name_position_or_mask(chosen):
+    ward = np.random.default_rng(7).integers(0, 4, N)
+    table = numeric_table()[["age"]].assign(ward=ward)
+    model = KAAMClassifier(categorical_features=chosen).fit(table, binary())
+    assert model.network_.kinds == ["numeric", "category"]
+    as_text = KAAMClassifier().fit(table.assign(ward=ward.astype(str)), binary())
+    np.testing.assert_allclose(model.decision_function(table), as_text.decision_function(table.astype({"ward": str})))
+    floats = table.astype({"ward": float})  # 3.0 is the level 3
+    np.testing.assert_array_equal(model.decision_function(floats), model.decision_function(table))
+
+
 @pytest.mark.parametrize("response", RESPONSES)
 def test_more_columns_than_rows_are_accepted(response):
     rng = np.random.default_rng(4)
@@ -204,6 +216,7 @@ def either_tables():
         "all missing": pd.DataFrame({"a": np.full(N, np.nan)}),
         "1e300": table.assign(huge=1e300 * rng.normal(size=N)),
         "largest floats": table.assign(huge=np.where(rng.random(N) < 0.5, 1.7e308, -1.7e308)),
+        "1e307": table.assign(huge=1e307 * rng.uniform(-5, 5, N)),
         "1e-300": table.assign(tiny=1e-300 * rng.normal(size=N)),
         "subnormal": table.assign(tiny=5e-324 * rng.integers(0, 9, N)),
         "1e300 and 1e-300": table.assign(both=np.where(rng.random(N) < 0.5, 1e300, 1e-300)),

@@ -169,6 +169,15 @@ def test_something_that_is_no_table_is_refused(X):
     refused(lambda: KAAMRegressor().fit(X, latent()))
 
 
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function", "explain", "extrapolation"])
+@pytest.mark.parametrize(
+    "X", [np.zeros(3), np.zeros((2, 3, 1)), np.zeros((5, 2)), np.zeros((5, 4)), [[0.0]], "a table"]
+)
+def test_something_that_is_no_such_table_is_refused_at_predict(X, method):
+    model = KAAMClassifier().fit(numeric_table().to_numpy(), binary())
+    refused(lambda: getattr(model, method)(X))
+
+
 @pytest.mark.parametrize("container", ["pandas", "polars"])
 def test_wrong_or_missing_columns_at_predict_are_refused_by_name(container):
     convert, table = CONTAINERS[container], mixed_table()
