@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.interpolate import BSpline
+from scipy.linalg import eigh
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from sklearn.metrics import log_loss
@@ -104,6 +106,54 @@ def test_two_valued_columns_give_gamma_regression():
 
     best = minimize(negative_log_likelihood, np.zeros(5), jac=True, method="BFGS", options={"gtol": 1e-9})
     np.testing.assert_allclose(model.predict(X), np.exp(design @ best.x), rtol=5e-3)
+
+
+@pytest.mark.parametrize("smoothing", [0.3, 5.0])
+def test_a_fixed_smoothing_of_levels_is_a_ridge_on_their_effects(smoothing):
+    rng = np.random.default_rng(14)
+    level = rng.choice(list("abcdefgh"), 500, p=np.arange(1, 9) / 36)
+    eta = rng.normal(size=8)[np.searchsorted(list("abcdefgh"), level)]
+    table, one_hot = pd.DataFrame({"level": level}), pd.get_dummies(level).astype(float)
+    exact = {"tol": 1e-10, "max_iter": 10_000}
+    for labels in (rng.random(500) < 1 / (1 + np.exp(-eta)), np.digitize(eta + rng.logistic(size=500), [-0.5, 1.0])):
+        model = KAAMClassifier(smoothing=smoothing).fit(table, labels)
+        reference = LogisticRegression(C=1 / smoothing, **exact).fit(one_hot, labels)
+        np.testing.assert_allclose(model.predict_proba(table), reference.predict_proba(one_hot), atol=1e-4)
+    counts = rng.poisson(np.exp(0.5 * eta))
+    model = KAAMRegressor(loss="poisson", smoothing=smoothing).fit(table, counts)
+    reference = PoissonRegressor(alpha=smoothing / 500, **exact).fit(one_hot, counts)
+    np.testing.assert_allclose(model.predict(table), reference.predict(one_hot), rtol=1e-3)
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 10.0])
+def test_a_fixed_smoothing_of_a_curve_is_the_penalised_maximum_found_by_brute_force(smoothing):
+    """Minus log-likelihood + lambda / 2 times the roughness, in the unit where lambda = 1 means a curve of variance 1.
+
+    That unit makes the prior variance of the curved part, averaged over the training rows, 1 / lambda.
+    """
+    rng = np.random.default_rng(15)
+    x = rng.exponential(size=400)
+    y = (rng.random(400) < 1 / (1 + np.exp(-2 * np.sin(2 * x)))).astype(float)
+    knots = np.quantile(x, np.arange(1, 7) / 7, method="hazen")
+    knots = np.concatenate([[x.min()] * 4, knots, [x.max()] * 4])
+    B = BSpline.design_matrix(x, knots, 3).toarray()
+    breaks = np.unique(knots)
+    nodes, weights = np.polynomial.legendre.leggauss(3)  # exact for squares of linear functions
+    half = np.diff(breaks)[:, None] / 2
+    points = (breaks[:-1, None] + half * (nodes + 1)).ravel()
+    curvature = BSpline(knots, np.eye(B.shape[1]), 3)(points, nu=2)
+    roughness = curvature.T @ ((half * weights).ravel()[:, None] * curvature)
+    wiggles = eigh(roughness, B.T @ B / 400, eigvals_only=True)[2:]  # the first two are the constant and the line
+    roughness = roughness * (1 / wiggles).sum()
+
+    def penalised(b):
+        eta = B @ b
+        value = np.logaddexp(0, eta).sum() - y @ eta + smoothing / 2 * b @ roughness @ b
+        return value, B.T @ (1 / (1 + np.exp(-eta)) - y) + smoothing * roughness @ b
+
+    best = minimize(penalised, np.zeros(B.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-8, "maxiter": 5000})
+    model = KAAMClassifier(n_knots=6, smoothing=smoothing, select=False, tol=1e-8).fit(x[:, None], y)
+    np.testing.assert_allclose(model.decision_function(x[:, None]), B @ best.x, atol=2e-3)
 
 
 def test_a_stronger_smoothing_is_a_stiffer_curve_and_a_worse_fit_to_the_training_rows():
