@@ -11,8 +11,8 @@ from kan_tabular import KAAMClassifier, KAAMRegressor
 
 N = 60
 ADVICE = re.compile(
-    r"drop|remove|imput|replace|convert|encode|pass|\buse\b|give|rename|provide|supply|choose|check|clip|rescale|turn|make|group|raise|"
-    r"must|need|required|expected|should|at least",
+    r"drop|remove|imput|replace|convert|encode|pass|\buse\b|give|rename|provide|supply|choose|check|clip|rescale|turn|"
+    r"make|group|raise|must|need|required|expected|should|at least",
     re.IGNORECASE,
 )
 CONTAINERS = {
