@@ -13,7 +13,7 @@ N = 60
 ADVICE = re.compile(
     r"drop|remove|imput|replace|convert|encode|pass|\buse\b|give|rename|provide|supply|choose|check|clip|rescale|turn|"
     r"make|group|raise|must|need|required|expect|should|at least|0 or more|"
-    r", but X has|not a column of|is for loss",  # stating what was found beside what is possible says it too
+    r", but X has|not a column of|is for ",  # stating what was found beside what is possible says it too
     re.IGNORECASE,
 )
 CONTAINERS = {
