@@ -55,8 +55,8 @@ class Likelihood(ABC):
         """Negative (expected) second derivative: (n, n_outputs, n_outputs), positive semi-definite."""
 
     @abstractmethod
-    def initial(self, y, weights):
-        """``eta`` of the model without features: (n_outputs,) (NumPy)."""
+    def initial(self, y, weights, offset=0.0):
+        """Intercepts of the model without features, beside a fixed `offset` (NumPy): (n_outputs,)."""
 
     @abstractmethod
     def deviance(self, mean, y, weights):
@@ -88,7 +88,7 @@ class Gaussian(Likelihood):
     def hessian(self, eta, y, weights):
         return weights[:, None, None]
 
-    def initial(self, y, weights):
+    def initial(self, y, weights, offset=0.0):
         return np.array([_weighted_mean(y, weights)])
 
     def deviance(self, mean, y, weights):
@@ -118,7 +118,7 @@ class Bernoulli(Likelihood):
         p = _sigmoid(eta[:, 0])
         return (weights * p * (1 - p))[:, None, None]
 
-    def initial(self, y, weights):
+    def initial(self, y, weights, offset=0.0):
         p = _weighted_mean(y, weights)
         return np.array([np.log(p / (1 - p))])
 
@@ -179,7 +179,7 @@ class Multinomial(Likelihood):
         full = (p[:, None, :] * c.T[None, :, :]) @ c
         return weights[:, None, None] * (full - pc[:, :, None] * pc[:, None, :])
 
-    def initial(self, y, weights):
+    def initial(self, y, weights, offset=0.0):
         share = np.bincount(y.astype(int), weights, self.n_classes)
         return np.log(share / share.sum()) @ self.contrasts
 
@@ -220,8 +220,9 @@ class Poisson(Likelihood):
     def hessian(self, eta, y, weights):
         return (weights * self._mean(eta))[:, None, None]
 
-    def initial(self, y, weights):
-        return np.array([np.log(max(_weighted_mean(y, weights), 1e-8))])
+    def initial(self, y, weights, offset=0.0):
+        expected = (weights * np.exp(offset)).sum()
+        return np.array([np.log(max((weights * y).sum() / expected, 1e-8))])
 
     def deviance(self, mean, y, weights):
         ratio = np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0) / mean), 0.0)
@@ -254,7 +255,7 @@ class Gamma(Likelihood):
         # Fisher scoring: the observed curvature (y / mu) makes single large targets dominate the working model.
         return weights[:, None, None]
 
-    def initial(self, y, weights):
+    def initial(self, y, weights, offset=0.0):
         return np.array([np.log(_weighted_mean(y, weights))])
 
     def deviance(self, mean, y, weights):

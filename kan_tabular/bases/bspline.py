@@ -38,9 +38,6 @@ class BSpline(Basis):
         Number of interior knots wanted.
     degree : int, default=3
         Degree wanted; lowered when there are too few distinct values.
-    adaptive : bool, default=False
-        Let the roughness count in proportion to the local distance between knots: where the training data are dense
-        the curve may bend more than in a long, thin tail.
 
     Notes
     -----
@@ -51,10 +48,9 @@ class BSpline(Basis):
 
     name = "bspline"
 
-    def __init__(self, n_knots=10, degree=3, adaptive=False):
+    def __init__(self, n_knots=10, degree=3):
         self.n_knots = n_knots
         self.degree = degree
-        self.adaptive = adaptive
 
     def fit(self, x, weights=None):
         x = np.asarray(x, float)
@@ -126,10 +122,7 @@ class BSpline(Basis):
         return out
 
     def penalty(self):
-        """Integrated squared second derivative over the domain, in units of the domain's width.
-
-        With `adaptive`, each interval between knots is weighted by its length relative to the average.
-        """
+        """Integrated squared second derivative over the domain, in units of the domain's width."""
         if self.degree_ < 2:
             return np.zeros((self.n_functions, self.n_functions))
         h = np.diff(self.breaks_)[:, None, None]
@@ -137,8 +130,7 @@ class BSpline(Basis):
         c3 = 6 * self.table_[1:-1, 3] if self.degree_ > 2 else np.zeros_like(c2)
         cross = c2[:, :, None] * c3[:, None, :]
         parts = h * c2[:, :, None] * c2[:, None] + h**2 / 2 * (cross + cross.transpose(0, 2, 1))
-        parts = parts + h**3 / 3 * c3[:, :, None] * c3[:, None]
-        return (parts * (h / h.mean()) if self.adaptive else parts).sum(0)
+        return (parts + h**3 / 3 * c3[:, :, None] * c3[:, None]).sum(0)
 
     def piecewise(self, coefficients):
         """The curves as polynomials of ``z = (x - low) / width``.
@@ -163,11 +155,11 @@ class BSpline(Basis):
     def to_spec(self):
         inner = self.knots_[self.degree_ + 1 : -self.degree_ - 1]
         return {"name": self.name, "low": self.low_, "high": self.high_, "inner": inner.tolist(),
-                "degree": self.degree_, "hold": self.hold_, "adaptive": self.adaptive}
+                "degree": self.degree_, "hold": self.hold_}
 
     @classmethod
     def from_spec(cls, spec):
-        basis = cls(len(spec["inner"]), spec["degree"], spec["adaptive"])
+        basis = cls(len(spec["inner"]), spec["degree"])
         basis._set(spec["low"], spec["high"], np.asarray(spec["inner"], float), spec["degree"], spec["hold"])
         return basis
 

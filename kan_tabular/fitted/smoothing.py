@@ -3,7 +3,7 @@
 At one value of the smoothing parameters the posterior of a term is Gaussian. Its covariance there is too small, and it
 is zero for a term that was shrunk away: the parameters were estimated. Here the term's own parameters are integrated
 out on a grid (the others' terms are already integrated out of the term's information), so the covariance becomes
-``E[V] + E[(m - b)(m - b)']`` over their posterior. This is the aim of the correction of Wood, Pya & Saefken (2016, JASA
+``E[V] + Cov(m)`` over their posterior. This is the aim of the correction of Wood, Pya & Saefken (2016, JASA
 111, section 4), without its linearisation at the mode, which vanishes exactly where it is needed.
 """
 
@@ -104,7 +104,7 @@ class SmoothingPosterior:
                 log_weight -= 0.5 * ((points[:, g] - s.center[g]) / s.spread[g]) ** 2
         weight = np.exp(log_weight - log_weight.max())
         weight /= weight.sum()
-        away = mean - self.b
+        away = mean - weight @ mean
         return np.einsum("k,kab->ab", weight, inverse) + np.einsum("k,ka,kb->ab", weight, away, away)
 
     def _grid(self, g, information):

@@ -54,7 +54,8 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
     n = float(weights.sum())
     if b is None:
         b = np.zeros((design.n_columns, C))
-        b[0] = likelihood.initial(design.to_numpy(y), design.to_numpy(weights))
+        shift = design.to_numpy(offset)[:, 0] if hasattr(offset, "shape") else offset
+        b[0] = likelihood.initial(design.to_numpy(y), design.to_numpy(weights), shift)
         if design.n_rows >= 2 * _SAMPLE_ROWS:
             part = slice(None, None, design.n_rows // _SAMPLE_ROWS)
             small = design.rows(part)
@@ -84,7 +85,7 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
         move = design.linear(target - b)
         while step > 1e-4:
             after = state(b + step * (target - b), eta + step * move)
-            if after >= before - 1e-9 * abs(before):
+            if after >= before - 1e-9 * abs(before) - 1e-3 * tol * posterior.phi:
                 break
             step /= 2
         b, eta = b + step * (target - b), eta + step * move
@@ -99,7 +100,7 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
 
 
 def _smooth(model, groups, prior, rho, steps, tol):
-    """Newton steps on log marginal likelihood + log hyper-prior within one working model."""
+    """Newton steps on log marginal likelihood + log hyper-prior within one working model: rho, posterior, gain."""
 
     def at(rho):
         posterior = model.solve(groups, rho)
@@ -107,18 +108,18 @@ def _smooth(model, groups, prior, rho, steps, tol):
         return posterior, posterior.value + value, posterior.gradient + gradient, posterior.hessian + hessian
 
     posterior, value, gradient, hessian = at(rho)
-    first_gain = None
+    start = value
     for _ in range(steps):
         step, gain = newton_step(gradient, hessian, groups.free)
-        if first_gain is None:
-            first_gain = gain
         if gain < tol:
             break
         while True:
             trial = np.clip(rho + step, RHO_MIN, RHO_MAX)
             new = at(trial)
-            if new[1] >= value - 1e-7 * abs(value) or np.abs(step).max() < 1e-3:
+            if new[1] >= value or np.abs(step).max() < 1e-3:
                 break
             step = step / 3
+        if new[1] < value:
+            break
         rho, (posterior, value, gradient, hessian) = trial, new
-    return rho, posterior, first_gain or 0.0
+    return rho, posterior, value - start

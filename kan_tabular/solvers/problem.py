@@ -45,7 +45,7 @@ def build_problem(encoded, features, weights, *, n_knots, smoothing, select, n_o
     for j, feature in enumerate(features):
         values, counts, index = compress(encoded[:, j], weights)
         term = build_term(feature.kind, len(feature.levels), values, counts, 1 - counts.sum() / total if feature.missing else 0.0,
-                          n_knots=n_knots, adaptive=smoothing == "auto", max_columns=budget)
+                          n_knots=n_knots, max_columns=budget)
         terms.append(term)
         if term.curves.n_columns:
             rows = np.append(values, np.nan) if feature.missing else values

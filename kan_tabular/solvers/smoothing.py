@@ -145,6 +145,11 @@ class WorkingModel:
     n: float
     scale_known: bool
 
+    def _rounding(self):
+        """The dispersion that rounding alone would leave: a target without noise must not divide by zero."""
+        response = self.rss0 + 2 * self.score @ self.b0 + self.b0 @ self.A @ self.b0
+        return max(1e-16 * response / self.n, 1e-100)
+
     def solve(self, groups, rho):
         """Posterior of b and derivatives of the log marginal likelihood at rho."""
         precision = groups.precision(rho)
@@ -154,7 +159,7 @@ class WorkingModel:
         rss = self.rss0 - 2 * self.score @ step + step @ self.A @ step
         penalty = precision * b**2
         n_free = self.n - groups.n_unpenalised
-        phi = 1.0 if self.scale_known else max((rss + penalty.sum()) / max(n_free, 1.0), 1e-300)
+        phi = 1.0 if self.scale_known else max((rss + penalty.sum()) / max(n_free, 1.0), self._rounding())
         shrunk = groups.sums(penalty) / phi
         inside = groups.sums(precision * np.diag(V))
         size = groups.size * groups.n_outputs

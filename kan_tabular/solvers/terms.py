@@ -40,7 +40,7 @@ class Term:
     scale: np.ndarray
 
 
-def build_term(kind, n_levels, values, counts, missing, *, n_knots, adaptive, max_columns):
+def build_term(kind, n_levels, values, counts, missing, *, n_knots, max_columns):
     """The term of a column with sorted distinct `values` (m,), their frequencies `counts` (m,) and a `missing` share."""
     basis, transform, center, groups, scale = None, np.zeros((0, 0)), np.zeros(0), [], np.zeros(0)
     if kind == "category" and n_levels > 1 and len(values) > 1:
@@ -50,7 +50,7 @@ def build_term(kind, n_levels, values, counts, missing, *, n_knots, adaptive, ma
         center = counts @ transform[values.astype(int)] / counts.sum()
         groups, scale = [("level", n_levels - 1)], np.ones(n_levels - 1)
     elif kind == "numeric" and len(values) > 1:
-        basis = BSpline(n_knots, adaptive=adaptive).fit_unique(values, counts)
+        basis = BSpline(n_knots).fit_unique(values, counts)
         transform, center, curvature = _diagonalise(basis, values, counts, max_columns)
         groups = [("linear", 1)] + ([("curvature", len(curvature))] if len(curvature) else [])
         scale = np.concatenate([[1.0], curvature])
