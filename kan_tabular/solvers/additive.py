@@ -91,7 +91,9 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
         b, eta = b + step * (target - b), eta + step * move
         if report:
             report(iteration, after)
-        if step == 1.0 and decrement < tol and gain < 10 * tol * (1 + posterior.edf.sum()):
+        # Both in log-likelihood units, for a model with that many effective parameters.
+        enough = tol * (1 + posterior.edf.sum())
+        if step == 1.0 and decrement < enough and gain < 10 * enough:
             break
     else:
         warnings.warn(f"The fit stopped at max_iter={max_iter} before its changes fell below tol={tol}; raise max_iter.",

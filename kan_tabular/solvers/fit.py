@@ -60,7 +60,7 @@ def fit_network(encoded, features, y, weights, likelihood, *, n_knots, smoothing
         concurvity, related = _concurvity(fit, terms, float(weights.sum()), likelihood.n_outputs)
 
     inputs, smoothings, stop = [], [], 1
-    center = prior.center(fit.rho)
+    center, spread = prior.center(fit.rho), prior.spread()
     for j, term in enumerate(terms):
         start, stop = stop, stop + term.curves.n_columns
         inputs.append(replace(term.curves, coefficients=fit.b[start:stop]))
@@ -68,7 +68,7 @@ def fit_network(encoded, features, y, weights, likelihood, *, n_knots, smoothing
         smoothings.append(TermSmoothing(
             kinds=groups.kind[mine].tolist(), sizes=groups.size[mine].tolist(), scale=term.scale.tolist(),
             rho=fit.rho[mine].tolist(), free=groups.free[mine].tolist(), center=center[mine].tolist(),
-            spread=[prior.spread] * len(mine)))
+            spread=spread[mine].tolist()))
     edf = np.bincount(groups.feature, fit.posterior.edf, p)
     density, edges = _densities(encoded, features, weights)
     network = FittedNetwork(
