@@ -81,6 +81,11 @@ class TableEncoder:
                 feature = Feature(name, "numeric")
                 if len(present):
                     feature.low, feature.high = float(present.min()), float(present.max())
+                    if 0 < feature.high - feature.low < 1 / LARGEST:
+                        raise DataError(
+                            f"Column {name!r} varies by less than {1 / LARGEST:g} ({feature.low:g} to {feature.high:g}): "
+                            "rescale it."
+                        )
                 encoded[:, j] = column
             feature.missing = float(weights[np.isnan(encoded[:, j])].sum() / total)
             self.features_.append(feature)
@@ -130,7 +135,8 @@ class TableEncoder:
             type(X) is np.ndarray
             and X.dtype == np.float64
             and X.ndim == 2
-            and X.size > 0
+            and X.shape[1] == len(self.features_)
+            and len(X) > 0
             and all(f.kind == "numeric" for f in self.features_)
             and X.min() >= -LARGEST
             and X.max() <= LARGEST  # False where anything is missing
@@ -150,9 +156,8 @@ class TableEncoder:
                 new = encoded[:, j] == -1
                 if new.any():
                     labels = sorted({text.labels[c] for c in text.codes[new]})
-                    unseen.append(
-                        f"{feature.name!r}: {', '.join(map(repr, labels[:5]))}{' ...' if len(labels) > 5 else ''} ({int(new.sum())} rows)"
-                    )
+                    some = ", ".join(map(repr, labels[:5])) + (" ..." if len(labels) > 5 else "")
+                    unseen.append(f"{feature.name!r}: {some} ({int(new.sum())} rows)")
             elif isinstance(column, Text):
                 raise DataError(
                     f"Column {feature.name!r} was numeric in training but holds text ({column.labels[0][:40]!r}) now: "

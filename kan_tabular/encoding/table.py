@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import numbers
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
@@ -50,7 +51,7 @@ def as_frame(X):
     """
     if _is_pandas(X):
         _check_unique(X.columns)
-    elif hasattr(X, "columns") or hasattr(X, "__dataframe__"):
+    elif is_frame(X):
         import narwhals as nw
 
         try:
@@ -60,8 +61,13 @@ def as_frame(X):
     return X
 
 
+def is_frame(X):
+    """Whether X has named columns (asked of the type: a lazy frame works out its columns when asked itself)."""
+    return hasattr(type(X), "columns") or hasattr(type(X), "__dataframe__")
+
+
 def _is_pandas(X):
-    return type(X).__module__.split(".")[0] == "pandas" and hasattr(X, "columns")
+    return type(X).__module__.split(".")[0] == "pandas" and is_frame(X)
 
 
 def _interchanged(X):
@@ -71,7 +77,9 @@ def _interchanged(X):
         )
     import pandas as pd
 
-    X = pd.api.interchange.from_dataframe(X)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The Dataframe Interchange Protocol", category=DeprecationWarning)
+        X = pd.api.interchange.from_dataframe(X)
     _check_unique(X.columns)
     return X
 
@@ -90,7 +98,7 @@ def read_table(X) -> Table:
     X = as_frame(X)
     if _is_pandas(X):
         return _from_pandas(X)
-    if hasattr(X, "columns") or hasattr(X, "__dataframe__"):
+    if is_frame(X):
         return _from_narwhals(X)
     return _from_array(X)
 
@@ -144,7 +152,7 @@ def _from_array(X):
         X = _from_lists(X)
     kind = getattr(getattr(X, "dtype", None), "kind", "O")
     if kind == "c":
-        raise _complex_error("X")
+        raise _complex_error("the array X")
     # scikit-learn words what is wrong with an array's shape, sparsity or dtype.
     X = check_array(X, dtype=None if kind in "OUS" else float, ensure_all_finite=False, input_name="X")
     names = [f"x{j}" for j in range(X.shape[1])]
@@ -183,7 +191,7 @@ def _bounded(values, name):
         row = int(np.nanargmax(np.abs(values)))
         if np.isinf(values[row]):
             raise DataError(
-                f"Column {name!r} holds infinity (inf) in row {row}: replace it by a number, or by NaN if it is missing."
+                f"Column {name!r} holds infinity (inf) in row {row}: replace it by a number, or by NaN if missing."
             )
         raise DataError(f"Column {name!r} holds {values[row]:g} in row {row}: rescale it to numbers below {LARGEST:g}.")
     return values
@@ -209,7 +217,8 @@ def _objects(cells, name):
         if not issubclass(t, (str, numbers.Real, Decimal, np.bool_)):
             value = next(v for v in kept if type(v) is t)
             raise ColumnTypeError(
-                f"Column {name!r} holds a {t.__name__} ({str(value)[:40]!r}): every cell must be a single number or a string."
+                f"Column {name!r} holds a {t.__name__} ({str(value)[:40]!r}): "
+                "every cell must be a single number or a string."
             )
     if any(issubclass(t, str) for t in kinds):
         text = next(v for v in kept if isinstance(v, str))
@@ -261,7 +270,8 @@ def _check_unique(names):
 def _check_shape(n_rows, n_columns):
     if n_rows == 0:
         raise DataError(
-            f"Found array with 0 sample(s) (shape=({n_rows}, {n_columns})) while a minimum of 1 is required: the table has no rows."
+            f"Found array with 0 sample(s) (shape=({n_rows}, {n_columns})) while a minimum of 1 is required: "
+            "the table has no rows."
         )
     if n_columns == 0:
         raise DataError(

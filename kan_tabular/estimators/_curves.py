@@ -73,7 +73,7 @@ class CurvesMixin:
         if isinstance(feature, (int, np.integer)) and not isinstance(feature, bool):
             if not -len(names) <= feature < len(names):
                 raise ValueError(
-                    f"feature {feature} is out of range: the model has {len(names)} columns; give a name or 0 to {len(names) - 1}."
+                    f"feature {feature} is out of range: give a name, or a position up to {len(names) - 1}."
                 )
             return int(feature) % len(names)
         if feature not in names:
@@ -86,7 +86,7 @@ class CurvesMixin:
         if self.network_.n_outputs == 1:
             if class_ is not None:
                 raise ValueError(
-                    "class_ is for models of more than two classes; this one has a single curve a feature: leave it out (give None)."
+                    "class_ is for models of more than two classes; give None: this one has a single curve a feature."
                 )
             return 0
         classes = self.classes_.tolist()
@@ -156,9 +156,10 @@ class CurvesMixin:
         Returns
         -------
         table : pandas.DataFrame
-            Indexed by feature: ``concurvity`` (0: only this feature tells it, 1: the others tell all of it; adjusted R2 of
-            the fitted curve on the smooth part of the other terms) and ``most_related`` (the feature whose contribution is
-            most correlated with it, or None). Above about 0.8 a single curve should not be read on its own.
+            Indexed by feature: ``concurvity`` (0: only this feature tells it, 1: the others tell all of it; adjusted R2
+            of the fitted curve on the smooth part of the other terms) and ``most_related`` (the feature whose
+            contribution is most correlated with it, or None). Above about 0.8 a single curve should not be read on
+            its own.
         """
         import pandas as pd
 
@@ -176,9 +177,10 @@ class CurvesMixin:
         Returns
         -------
         table : pandas.DataFrame
-            Indexed by feature, most important first: ``kind``, ``edf`` (effective degrees of freedom), ``smoothness`` (the
-            smoothing parameter of the curve or of the levels; inf-like values mean a straight line), ``importance`` (share),
-            ``concurvity`` and a ``note``. There are no p-values: after smoothing selection none can be defended.
+            Indexed by feature, most important first: ``kind``, ``edf`` (effective degrees of freedom), ``smoothness``
+            (the smoothing parameter of the curve or of the levels; inf-like values mean a straight line),
+            ``importance`` (share), ``concurvity`` and a ``note``. There are no p-values: after smoothing selection none
+            can be defended.
         """
         import pandas as pd
 

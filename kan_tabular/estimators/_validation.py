@@ -10,13 +10,13 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from kan_tabular.encoding import as_frame, read_table
+from kan_tabular.encoding import LARGEST, as_frame, is_frame, read_table
 
 
 def read(estimator, X, *, reset):
     """The table X, read once; scikit-learn keeps (`reset`) or compares its column names and their number."""
     X = as_frame(X)
-    if hasattr(X, "columns"):  # its names are worth a word before its cells
+    if is_frame(X):  # its names are worth a word before its cells
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         return read_table(X)
     table = read_table(X)
@@ -25,9 +25,16 @@ def read(estimator, X, *, reset):
 
 
 def read_labels(estimator, y, n_rows):
-    """Class labels (n,): one a row, none missing."""
+    """Class labels (n,): one a row, none missing, all text or none."""
     y = _column(estimator, y, n_rows)
-    _refuse_missing(y, "drop such rows, or give them a class")
+    _refuse_missing(y, "y", "drop such rows, or give them a class")
+    if y.dtype.kind == "O":
+        texts = [v for v in y if isinstance(v, str)]
+        if not texts:
+            y = np.array(y.tolist())
+        elif len(texts) < len(y):
+            other = next(v for v in y if not isinstance(v, str))
+            raise ValueError(f"y mixes text ({texts[0]!r}) and other labels ({other!r}): make all labels of one kind.")
     check_classification_targets(y)
     return y
 
@@ -41,36 +48,48 @@ def _column(estimator, y, n_rows):
     if y is None:
         name = type(estimator).__name__
         raise ValueError(f"This {name} estimator requires y to be passed, but the target y is None.")
+    if np.iscomplexobj(y):
+        raise _complex("y")
     y = column_or_1d(y, warn=True)
     check_lengths(n_rows, y=y)
     return y
 
 
-def _refuse_missing(values, advice, name="y"):
+def _numbers(values, name, n_rows, advice):
+    """Anything array-like as finite floats (n,); `advice` is what to do about a missing one."""
+    try:
+        values = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"{name} is ragged: give one number for each of the {n_rows} rows of X.") from None
+    check_lengths(n_rows, **{name: values})
+    if values.ndim != 1:
+        raise ValueError(f"{name} has shape {values.shape}: give one number for each of the {n_rows} rows of X.")
+    if values.dtype.kind == "c":
+        raise _complex(name)
+    if values.dtype.kind not in "fiub":
+        _refuse_missing(values, name, advice)
+        wrong = [v for v in values.tolist() if not isinstance(v, (numbers.Real, Decimal))]
+        if wrong:
+            raise ValueError(f"{name} holds {wrong[0]!r}, which is not a number: give one number a row.")
+    values = values.astype(float)
+    _refuse_missing(values, name, advice)
+    if np.abs(values).max(initial=0.0) > LARGEST:
+        row = int(np.abs(values).argmax())
+        raise ValueError(f"{name} holds {values[row]:g} in row {row}: rescale it to numbers below {LARGEST:g}.")
+    return values
+
+
+def _refuse_missing(values, name, advice):
     import pandas as pd
 
-    bad = pd.isna(values) | (np.isinf(values) if values.dtype.kind == "f" else False)
+    bad = ~np.isfinite(values) if values.dtype.kind == "f" else pd.isna(values)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise ValueError(f"{name} holds {values[row]} in row {row}: {advice}.")
 
 
-def _numbers(values, name, n_rows, advice):
-    """Anything array-like as finite floats (n,)."""
-    values = np.asarray(values)
-    check_lengths(n_rows, **{name: values})
-    if values.ndim != 1:
-        raise ValueError(f"{name} has shape {values.shape}: give one number for each of the {n_rows} rows of X.")
-    if values.dtype.kind == "c":
-        raise ValueError(f"{name} is complex. Complex data not supported: give real numbers.")
-    if values.dtype.kind not in "fiub":
-        _refuse_missing(values, advice, name)
-        wrong = [v for v in values.tolist() if not isinstance(v, (numbers.Real, Decimal))]
-        if wrong:
-            raise ValueError(f"{name} holds {wrong[0]!r}, which is not a number: give one number a row.")
-    values = values.astype(float)
-    _refuse_missing(values, advice, name)
-    return values
+def _complex(name):
+    return ValueError(f"Complex data not supported: {name} is complex; give real numbers.")
 
 
 def check_weights(sample_weight, n_rows):

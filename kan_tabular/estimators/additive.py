@@ -46,7 +46,8 @@ class _Additive(CurvesMixin, BaseEstimator):
         keep = weights > 0
         if keep.sum() < 2:
             raise ValueError(
-                f"Found {int(keep.sum())} sample(s) with a positive weight (n_samples = {len(weights)}); at least 2 rows are needed."
+                f"Found {int(keep.sum())} sample(s) with a positive weight (n_samples = {len(weights)}); "
+                "at least 2 rows are needed."
             )
         self.encoder_ = TableEncoder(self.categorical_features)
         encoded = self.encoder_.fit_transform(table, weights)
@@ -354,8 +355,8 @@ class KAAMRegressor(RegressorMixin, _Additive):
         ----------
         X : table of shape (n, n_features)
         return_std : {False, True, "predictive"}
-            True: also the standard error of the mean (smoothing uncertainty included). "predictive": also the response's
-            own noise, so about 95% of new responses fall within 1.96 of it for a Gaussian response.
+            True: also the standard error of the mean (smoothing uncertainty included). "predictive": also the
+            response's own noise, so about 95% of new responses fall within 1.96 of it for a Gaussian response.
 
         Returns
         -------
