@@ -83,8 +83,8 @@ class TableEncoder:
                     feature.low, feature.high = float(present.min()), float(present.max())
                     if 0 < feature.high - feature.low < 1 / LARGEST:
                         raise DataError(
-                            f"Column {name!r} varies by less than {1 / LARGEST:g} ({feature.low:g} to {feature.high:g}): "
-                            "rescale it."
+                            f"Column {name!r} only varies from {feature.low:g} to {feature.high:g}: "
+                            f"rescale it to vary by more than {1 / LARGEST:g}."
                         )
                 encoded[:, j] = column
             feature.missing = float(weights[np.isnan(encoded[:, j])].sum() / total)

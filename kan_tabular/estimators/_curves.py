@@ -21,7 +21,8 @@ class CurvesMixin:
         """X as the network takes it (n, n_features); `warn` of unseen levels."""
         check_is_fitted(self)
         if self.encoder_.is_encoded(X):
-            validate_data(self, X, reset=False, skip_check_array=True)
+            if hasattr(self, "feature_names_in_"):  # scikit-learn warns that X has none
+                validate_data(self, X, reset=False, skip_check_array=True)
             return X
         return self.encoder_.transform(read(self, X, reset=False), warn)
 

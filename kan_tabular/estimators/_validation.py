@@ -27,11 +27,13 @@ def read(estimator, X, *, reset):
 def read_labels(estimator, y, n_rows):
     """Class labels (n,): one a row, none missing, all text or none."""
     y = _column(estimator, y, n_rows)
-    _refuse_missing(y, "y", "drop such rows, or give them a class")
+    advice = "drop such rows, or give them a class"
+    _refuse_missing(y, "y", advice)
     if y.dtype.kind == "O":
         texts = [v for v in y if isinstance(v, str)]
         if not texts:
             y = np.array(y.tolist())
+            _refuse_missing(y, "y", advice)
         elif len(texts) < len(y):
             other = next(v for v in y if not isinstance(v, str))
             raise ValueError(f"y mixes text ({texts[0]!r}) and other labels ({other!r}): make all labels of one kind.")
