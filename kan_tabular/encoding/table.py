@@ -18,8 +18,9 @@ from sklearn.utils import check_array
 
 from kan_tabular.exceptions import ColumnTypeError, DataError
 
-#: Larger numbers are refused: the square of one, summed over rows, must fit in a float (which ends near 1e308).
-LARGEST = 1e150
+#: Larger numbers, and spreads smaller than its inverse, are refused: far outside the training range the square of their
+#: ratio, as in a standard error, must still fit in a float (which ends near 1e308).
+LARGEST = 1e70
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def _column(estimator, y, n_rows):
     if y is None:
         name = type(estimator).__name__
         raise ValueError(f"This {name} estimator requires y to be passed, but the target y is None.")
-    if np.iscomplexobj(y):
+    if getattr(getattr(y, "dtype", None), "kind", "") == "c":
         raise _complex("y")
     y = column_or_1d(y, warn=True)
     check_lengths(n_rows, y=y)
@@ -143,7 +143,7 @@ def check_lengths(n_rows, **arrays):
     for name, array in arrays.items():
         if array is None:
             continue
-        shape = np.shape(array)
+        shape = np.asarray(array).shape
         if not shape:
             raise ValueError(f"{name} is a single value: give one for each of the {n_rows} rows of X.")
         if shape[0] != n_rows:
