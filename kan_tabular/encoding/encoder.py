@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kan_tabular.encoding.table import Table, Text, as_text, read_table
+from kan_tabular.encoding.table import LARGEST, Table, Text, as_text
 from kan_tabular.exceptions import DataError, UnseenCategoryWarning
 
 #: A text column with more levels than this is refused: it names rows rather than describing them.
@@ -60,9 +60,8 @@ class TableEncoder:
     def __init__(self, categorical_features="from_dtype"):
         self.categorical_features = categorical_features
 
-    def fit_transform(self, X, weights):
-        """Read the training table. `weights` (n,) are frequencies; rows of weight 0 do not count."""
-        table = read_table(X)
+    def fit_transform(self, table: Table, weights):
+        """Encode the training table. `weights` (n,) are frequencies; rows of weight 0 do not count."""
         chosen = self._chosen(table)
         used = weights > 0
         total = weights.sum()
@@ -73,15 +72,20 @@ class TableEncoder:
                 feature = self._fit_category(name, as_text(column), used)
                 encoded[:, j] = _codes(as_text(column), feature)
             elif isinstance(column, Text):
-                raise DataError(f"Column {name!r} holds text ({column.labels[0][:40]!r}) but is not among categorical_features: "
-                                "add it there, drop it, or turn it into numbers.")
+                raise DataError(
+                    f"Column {name!r} holds text ({column.labels[0][:40]!r}) but is not among categorical_features: "
+                    "add it there, drop it, or turn it into numbers."
+                )
             else:
                 present = column[used & ~np.isnan(column)]
                 feature = Feature(name, "numeric")
                 if len(present):
                     feature.low, feature.high = float(present.min()), float(present.max())
-                    if not np.isfinite(feature.high - feature.low):
-                        raise DataError(f"Column {name!r} spans more than a float can hold ({feature.low:g} to {feature.high:g}): rescale it.")
+                    if 0 < feature.high - feature.low < 1 / LARGEST:
+                        raise DataError(
+                            f"Column {name!r} only varies from {feature.low:g} to {feature.high:g}: "
+                            f"rescale it to vary by more than {1 / LARGEST:g}."
+                        )
                 encoded[:, j] = column
             feature.missing = float(weights[np.isnan(encoded[:, j])].sum() / total)
             self.features_.append(feature)
@@ -92,9 +96,13 @@ class TableEncoder:
         levels = sorted(v for v, c in zip(text.labels, count, strict=True) if c)
         n_present = int(count.sum())
         if len(levels) == n_present and n_present > 20:
-            raise DataError(f"Column {name!r} looks like an identifier: {len(levels)} different texts in {n_present} rows. Drop it.")
+            raise DataError(
+                f"Column {name!r} looks like an identifier: {len(levels)} different texts in {n_present} rows. Drop it."
+            )
         if len(levels) > MAX_LEVELS:
-            raise DataError(f"Column {name!r} has {len(levels)} levels (at most {MAX_LEVELS}): group the rare ones or drop it.")
+            raise DataError(
+                f"Column {name!r} has {len(levels)} levels (at most {MAX_LEVELS}): group the rare ones or drop it."
+            )
         return Feature(name, "category", levels)
 
     def _chosen(self, table: Table):
@@ -111,7 +119,9 @@ class TableEncoder:
             raise ValueError("categorical_features must be one-dimensional: names, indices or a mask.")
         if wanted.dtype == bool:
             if len(wanted) != len(table.names):
-                raise ValueError(f"categorical_features is a mask of length {len(wanted)}, but X has {len(table.names)} columns.")
+                raise ValueError(
+                    f"categorical_features is a mask of length {len(wanted)}, but X has {len(table.names)} columns."
+                )
             return wanted.tolist()
         known = range(len(table.names)) if wanted.dtype.kind in "iu" else table.names
         unknown = [w for w in wanted.tolist() if w not in known]
@@ -119,11 +129,24 @@ class TableEncoder:
             raise ValueError(f"categorical_features names {unknown[0]!r}, which is not a column of X.")
         return [(j in wanted) if wanted.dtype.kind in "iu" else (n in wanted) for j, n in enumerate(table.names)]
 
-    def transform(self, X):
-        """Read a later table: (n, p) floats. Unseen levels are counted in one `UnseenCategoryWarning`."""
-        if type(X) is np.ndarray and X.dtype == np.float64 and not any(f.levels for f in self.features_) and np.isfinite(X).all():
-            return X  # the common case, kept short: one patient must be answered in microseconds
-        table = read_table(X)
+    def is_encoded(self, X):
+        """Whether X is an array that encoding would leave as it is: one patient must be answered in microseconds."""
+        return (
+            type(X) is np.ndarray
+            and X.dtype == np.float64
+            and X.ndim == 2
+            and X.shape[1] == len(self.features_)
+            and len(X) > 0
+            and all(f.kind == "numeric" for f in self.features_)
+            and X.min() >= -LARGEST
+            and X.max() <= LARGEST  # False where anything is missing
+        )
+
+    def transform(self, table: Table, warn=True):
+        """Encode a later table: (n, p) floats.
+
+        Unseen levels are counted in one `UnseenCategoryWarning`, unless `warn` is False.
+        """
         encoded = np.empty((table.n_rows, len(self.features_)), order="F")
         unseen = []
         for j, (feature, column) in enumerate(zip(self.features_, table.columns, strict=True)):
@@ -133,14 +156,21 @@ class TableEncoder:
                 new = encoded[:, j] == -1
                 if new.any():
                     labels = sorted({text.labels[c] for c in text.codes[new]})
-                    unseen.append(f"{feature.name!r}: {', '.join(map(repr, labels[:5]))}{' ...' if len(labels) > 5 else ''} ({int(new.sum())} rows)")
+                    some = ", ".join(map(repr, labels[:5])) + (" ..." if len(labels) > 5 else "")
+                    unseen.append(f"{feature.name!r}: {some} ({int(new.sum())} rows)")
             elif isinstance(column, Text):
-                raise DataError(f"Column {feature.name!r} was numeric in training but holds text ({column.labels[0][:40]!r}) now.")
+                raise DataError(
+                    f"Column {feature.name!r} was numeric in training but holds text ({column.labels[0][:40]!r}) now: "
+                    "turn it into numbers (pandas.to_numeric)."
+                )
             else:
                 encoded[:, j] = column
-        if unseen:
-            warnings.warn("Levels that training did not have count as neutral (contribution 0) in column " + "; ".join(unseen),
-                          UnseenCategoryWarning, stacklevel=4)
+        if unseen and warn:
+            warnings.warn(
+                "Levels that training did not have count as neutral (contribution 0) in column " + "; ".join(unseen),
+                UnseenCategoryWarning,
+                stacklevel=4,
+            )
         return encoded
 
 

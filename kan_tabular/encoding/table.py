@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import numbers
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +17,10 @@ import numpy as np
 from sklearn.utils import check_array
 
 from kan_tabular.exceptions import ColumnTypeError, DataError
+
+#: Larger numbers, and spreads smaller than its inverse, are refused: far outside the training range the square of their
+#: ratio, as in a standard error, must still fit in a float (which ends near 1e308).
+LARGEST = 1e70
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,51 @@ class Table:
     n_rows: int
 
 
+def as_frame(X):
+    """A data frame that narwhals or pandas can read, with unique column names; arrays and lists come back as they are.
+
+    Raises
+    ------
+    TypeError
+        A frame that holds no data yet (lazy or distributed).
+    ValueError
+        A column name that appears twice.
+    """
+    if _is_pandas(X):
+        _check_unique(X.columns)
+    elif is_frame(X):
+        import narwhals as nw
+
+        try:
+            _check_unique(nw.from_native(X, eager_only=True).columns)
+        except TypeError:
+            X = _interchanged(X)
+    return X
+
+
+def is_frame(X):
+    """Whether X has named columns (asked of the type: a lazy frame works out its columns when asked itself)."""
+    return hasattr(type(X), "columns") or hasattr(type(X), "__dataframe__")
+
+
+def _is_pandas(X):
+    return type(X).__module__.split(".")[0] == "pandas" and is_frame(X)
+
+
+def _interchanged(X):
+    if not hasattr(X, "__dataframe__"):
+        raise ColumnTypeError(
+            f"X is a {type(X).__name__}, which holds no rows yet: collect or compute it into a data frame."
+        )
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The Dataframe Interchange Protocol", category=DeprecationWarning)
+        X = pd.api.interchange.from_dataframe(X)
+    _check_unique(X.columns)
+    return X
+
+
 def read_table(X) -> Table:
     """Read a DataFrame (pandas, polars, ...), a NumPy array or nested lists.
 
@@ -43,17 +93,19 @@ def read_table(X) -> Table:
     TypeError
         A sparse matrix, dates, or cells that hold lists.
     ValueError
-        Not two-dimensional, no rows or columns, duplicate names, mixed text and numbers, infinite values.
+        Not two-dimensional, no rows or columns, duplicate names, mixed text and numbers, infinite values or numbers
+        beyond `LARGEST`.
     """
-    if type(X).__module__.split(".")[0] == "pandas" and hasattr(X, "columns"):
+    X = as_frame(X)
+    if _is_pandas(X):
         return _from_pandas(X)
-    if hasattr(X, "columns") or hasattr(X, "__dataframe__"):
+    if is_frame(X):
         return _from_narwhals(X)
     return _from_array(X)
 
 
 def _from_pandas(X):
-    names = _unique_names(X.columns)
+    names = list(map(str, X.columns))
     _check_shape(*X.shape)
     if all(isinstance(t, np.dtype) and t.kind in "fiub" for t in X.dtypes):
         return _from_floats(X.to_numpy(float), names)
@@ -66,25 +118,23 @@ def _pandas_column(column, name):
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return _merge_labels(column.cat.codes.to_numpy().astype(np.intp), [label_of(v) for v in column.cat.categories])
-    if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
+    if (
+        pd.api.types.is_datetime64_any_dtype(dtype)
+        or pd.api.types.is_timedelta64_dtype(dtype)
+        or isinstance(dtype, pd.PeriodDtype)
+    ):
         raise _date_error(name, dtype)
     if pd.api.types.is_complex_dtype(dtype):
-        raise DataError(f"Complex data not supported: column {name!r} is complex; pass its parts as two columns.")
+        raise _complex_error(f"column {name!r}")
     if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
-        return _finite(column.to_numpy(float, na_value=np.nan), name)
+        return _bounded(column.to_numpy(float, na_value=np.nan), name)
     return _objects(column.to_numpy(object), name)
 
 
 def _from_narwhals(X):
     import narwhals as nw
 
-    try:
-        frame = nw.from_native(X, eager_only=True)
-    except TypeError:
-        import pandas as pd
-
-        return _from_pandas(pd.api.interchange.from_dataframe(X))
-    names = _unique_names(frame.columns)
+    frame = nw.from_native(X, eager_only=True)
     _check_shape(*frame.shape)
     columns = []
     for name in frame.columns:
@@ -92,18 +142,20 @@ def _from_narwhals(X):
         if s.dtype.is_temporal():
             raise _date_error(name, s.dtype)
         if s.dtype.is_numeric() or s.dtype == nw.Boolean:
-            columns.append(_finite(s.cast(nw.Float64).to_numpy().astype(float), name))
+            columns.append(_bounded(s.cast(nw.Float64).to_numpy().astype(float), name))
         else:
             columns.append(_objects(np.array([*s.to_list(), None], dtype=object)[:-1], name))
-    return Table(names, columns, frame.shape[0])
+    return Table(list(frame.columns), columns, frame.shape[0])
 
 
 def _from_array(X):
     if not hasattr(X, "dtype") and not hasattr(X, "shape"):
         X = _from_lists(X)
-    as_is = getattr(getattr(X, "dtype", None), "kind", "O") in "OUS"
+    kind = getattr(getattr(X, "dtype", None), "kind", "O")
+    if kind == "c":
+        raise _complex_error("the array X")
     # scikit-learn words what is wrong with an array's shape, sparsity or dtype.
-    X = check_array(X, dtype=None if as_is else float, ensure_all_finite=False, input_name="X")
+    X = check_array(X, dtype=None if kind in "OUS" else float, ensure_all_finite=False, input_name="X")
     names = [f"x{j}" for j in range(X.shape[1])]
     if X.dtype.kind in "OUS":
         X = X.astype(object)
@@ -113,24 +165,36 @@ def _from_array(X):
 
 def _from_lists(X):
     """Nested lists as an array that keeps each cell's own type."""
+    if isinstance(X, (list, tuple)) and not X:
+        _check_shape(0, 0)
     try:
         numeric = np.asarray(X)
     except ValueError:
-        raise DataError("X: the rows do not all have the same number of simple cells; every row needs one value a column.") from None
+        raise DataError(
+            "X: the rows do not all have the same number of simple cells; every row needs one value a column."
+        ) from None
     return numeric if numeric.dtype.kind in "fiubc" else np.asarray(X, dtype=object)
 
 
 def _from_floats(values, names):
-    if not np.isfinite(values.sum()) and np.isinf(values).any():
-        for j, name in enumerate(names):
-            _finite(values[:, j], name)
+    for j in np.flatnonzero(_sizes(values) > LARGEST):
+        _bounded(values[:, j], names[j])
     return Table(names, list(values.T), len(values))
 
 
-def _finite(values, name):
-    if np.isinf(values).any():
-        row = int(np.flatnonzero(np.isinf(values))[0])
-        raise DataError(f"Column {name!r} holds infinity (inf) in row {row}: replace it by a number, or by NaN if it is missing.")
+def _sizes(values):
+    """Largest absolute value down each column, NaN left out, without a temporary of the table's size."""
+    return np.fmax(np.fmax.reduce(values, axis=0), -np.fmin.reduce(values, axis=0))
+
+
+def _bounded(values, name):
+    if _sizes(values) > LARGEST:
+        row = int(np.nanargmax(np.abs(values)))
+        if np.isinf(values[row]):
+            raise DataError(
+                f"Column {name!r} holds infinity (inf) in row {row}: replace it by a number, or by NaN if missing."
+            )
+        raise DataError(f"Column {name!r} holds {values[row]:g} in row {row}: rescale it to numbers below {LARGEST:g}.")
     return values
 
 
@@ -153,15 +217,20 @@ def _objects(cells, name):
             raise _date_error(name, t.__name__)
         if not issubclass(t, (str, numbers.Real, Decimal, np.bool_)):
             value = next(v for v in kept if type(v) is t)
-            raise ColumnTypeError(f"Column {name!r} holds a {t.__name__} ({str(value)[:40]!r}): every cell must be a single number or a string.")
+            raise ColumnTypeError(
+                f"Column {name!r} holds a {t.__name__} ({str(value)[:40]!r}): "
+                "every cell must be a single number or a string."
+            )
     if any(issubclass(t, str) for t in kinds):
         text = next(v for v in kept if isinstance(v, str))
         number = next(v for v in kept if not isinstance(v, str))
-        raise DataError(f"Column {name!r} mixes text ({text[:40]!r}) and numbers ({number!r}): make it all numbers "
-                        "(pandas.to_numeric) or all text (astype(str)).")
+        raise DataError(
+            f"Column {name!r} mixes text ({text[:40]!r}) and numbers ({number!r}): make it all numbers "
+            "(pandas.to_numeric) or all text (astype(str))."
+        )
     values = np.full(len(cells), np.nan)
     values[~missing] = [float(v) for v in kept]
-    return _finite(values, name)
+    return _bounded(values, name)
 
 
 def label_of(value) -> str:
@@ -191,21 +260,32 @@ def _merge_labels(codes, labels):
     return Text(lookup[codes], merged)
 
 
-def _unique_names(names):
-    names = list(map(str, names))
-    twice = [n for n, c in Counter(names).items() if c > 1]
+def _check_unique(names):
+    twice = [n for n, c in Counter(map(str, names)).items() if c > 1]
     if twice:
-        raise DataError(f"Column name {twice[0]!r} appears more than once: rename the columns so that each name is unique.")
-    return names
+        raise DataError(
+            f"Column name {twice[0]!r} appears more than once: rename the columns so that each name is unique."
+        )
 
 
 def _check_shape(n_rows, n_columns):
     if n_rows == 0:
-        raise DataError(f"Found array with 0 sample(s) (shape=({n_rows}, {n_columns})) while a minimum of 1 is required: the table has no rows.")
+        raise DataError(
+            f"Found array with 0 sample(s) (shape=({n_rows}, {n_columns})) while a minimum of 1 is required: "
+            "the table has no rows."
+        )
     if n_columns == 0:
-        raise DataError(f"0 feature(s) (shape=({n_rows}, 0)) while a minimum of 1 is required: the table has no columns.")
+        raise DataError(
+            f"0 feature(s) (shape=({n_rows}, 0)) while a minimum of 1 is required: the table has no columns."
+        )
 
 
 def _date_error(name, dtype):
-    return ColumnTypeError(f"Column {name!r} holds dates or durations ({dtype}): turn it into a number first, "
-                           "for example days since a fixed date.")
+    return ColumnTypeError(
+        f"Column {name!r} holds dates or durations ({dtype}): turn it into a number first, "
+        "for example days since a fixed date."
+    )
+
+
+def _complex_error(what):
+    return DataError(f"Complex data not supported: {what} is complex; pass real and imaginary parts as two columns.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from kan_tabular.estimators._validation import read
 from kan_tabular.fitted.explanation import explanation
 from kan_tabular.fitted.shape import ShapeReader
 from kan_tabular.solvers.fit import contribution_sizes
@@ -16,11 +17,14 @@ _CONCURVITY_WARNING = 0.8
 class CurvesMixin:
     """Needs ``network_`` and ``encoder_``."""
 
-    def _encode(self, X):
+    def _encode(self, X, warn=True):
+        """X as the network takes it (n, n_features); `warn` of unseen levels."""
         check_is_fitted(self)
-        # Checks names and number of columns; the encoder words everything else.
-        validate_data(self, X, reset=False, skip_check_array=True)
-        return self.encoder_.transform(X)
+        if self.encoder_.is_encoded(X):
+            if hasattr(self, "feature_names_in_"):  # scikit-learn warns that X has none
+                validate_data(self, X, reset=False, skip_check_array=True)
+            return X
+        return self.encoder_.transform(read(self, X, reset=False), warn)
 
     def explain(self, X):
         """What each feature adds to each prediction, on the link scale.
@@ -69,23 +73,28 @@ class CurvesMixin:
         names = self.network_.feature_names
         if isinstance(feature, (int, np.integer)) and not isinstance(feature, bool):
             if not -len(names) <= feature < len(names):
-                raise ValueError(f"feature {feature} is out of range: the model has {len(names)} columns.")
+                raise ValueError(
+                    f"feature {feature} is out of range: give a name, or a position up to {len(names) - 1}."
+                )
             return int(feature) % len(names)
         if feature not in names:
-            raise ValueError(f"feature {feature!r} is not a column of this model ({', '.join(names[:10])}{' ...' if len(names) > 10 else ''}).")
+            some = f"{', '.join(names[:10])}{' ...' if len(names) > 10 else ''}"
+            raise ValueError(f"feature {feature!r} is not a column of this model: choose one of {some}.")
         return names.index(feature)
 
     def _output(self, class_):
         """Column of the linear predictor for a class label."""
         if self.network_.n_outputs == 1:
             if class_ is not None:
-                raise ValueError("class_ is for models of more than two classes; this one has a single curve a feature.")
+                raise ValueError(
+                    "class_ is for models of more than two classes; give None: this one has a single curve a feature."
+                )
             return 0
         classes = self.classes_.tolist()
         if class_ is None:
             return len(classes) - 1
         if class_ not in classes:
-            raise ValueError(f"class_={class_!r} is not one of the classes {classes}.")
+            raise ValueError(f"class_={class_!r} is not a class of this model: choose one of {classes}.")
         return classes.index(class_)
 
     @property
@@ -111,7 +120,11 @@ class CurvesMixin:
         if kind not in ("mean_abs", "variance"):
             raise ValueError(f"kind={kind!r}: expected 'mean_abs' or 'variance'.")
         check_is_fitted(self)
-        sizes = (self.network_.mean_abs, self.network_.variance) if X is None else contribution_sizes(self.network_, self._encode(X))
+        sizes = (
+            (self.network_.mean_abs, self.network_.variance)
+            if X is None
+            else contribution_sizes(self.network_, self._encode(X))
+        )
         return sizes[kind == "variance"].copy()
 
     def extrapolation(self, X):
@@ -123,7 +136,7 @@ class CurvesMixin:
             True where a number lies outside its training range, a level is new, or a value is missing in a column that
             was complete in training.
         """
-        Z = self._encode(X)
+        Z = self._encode(X, warn=False)  # the flags say it
         flags = np.zeros(Z.shape, dtype=bool)
         for j, feature in enumerate(self.network_.features):
             x = Z[:, j]
@@ -144,9 +157,10 @@ class CurvesMixin:
         Returns
         -------
         table : pandas.DataFrame
-            Indexed by feature: ``concurvity`` (0: only this feature tells it, 1: the others tell all of it; adjusted R2 of
-            the fitted curve on the smooth part of the other terms) and ``most_related`` (the feature whose contribution is
-            most correlated with it, or None). Above about 0.8 a single curve should not be read on its own.
+            Indexed by feature: ``concurvity`` (0: only this feature tells it, 1: the others tell all of it; adjusted R2
+            of the fitted curve on the smooth part of the other terms) and ``most_related`` (the feature whose
+            contribution is most correlated with it, or None). Above about 0.8 a single curve should not be read on
+            its own.
         """
         import pandas as pd
 
@@ -154,7 +168,9 @@ class CurvesMixin:
         network = self.network_
         names = network.feature_names
         related = [names[k] if k >= 0 else None for k in network.related]
-        return pd.DataFrame({"concurvity": network.concurvity, "most_related": related}, index=pd.Index(names, name="feature"))
+        return pd.DataFrame(
+            {"concurvity": network.concurvity, "most_related": related}, index=pd.Index(names, name="feature")
+        )
 
     def summary(self):
         """The model in one table.
@@ -162,9 +178,10 @@ class CurvesMixin:
         Returns
         -------
         table : pandas.DataFrame
-            Indexed by feature, most important first: ``kind``, ``edf`` (effective degrees of freedom), ``smoothness`` (the
-            smoothing parameter of the curve or of the levels; inf-like values mean a straight line), ``importance`` (share),
-            ``concurvity`` and a ``note``. There are no p-values: after smoothing selection none can be defended.
+            Indexed by feature, most important first: ``kind``, ``edf`` (effective degrees of freedom), ``smoothness``
+            (the smoothing parameter of the curve or of the levels; inf-like values mean a straight line),
+            ``importance`` (share), ``concurvity`` and a ``note``. There are no p-values: after smoothing selection none
+            can be defended.
         """
         import pandas as pd
 
@@ -179,13 +196,25 @@ class CurvesMixin:
             if not network.inputs[j].n_columns:
                 notes.append("constant in training: no effect")
             elif concurvity["concurvity"].iloc[j] > _CONCURVITY_WARNING:
-                notes.append(f"overlaps with other columns, most with {concurvity['most_related'].iloc[j]}: do not read it alone")
+                notes.append(
+                    f"overlaps with other columns, most with {concurvity['most_related'].iloc[j]}: do not read it alone"
+                )
             if feature.missing:
                 notes.append(f"{feature.missing:.1%} missing")
-            rows.append((feature.kind, self.edf_[feature.name], shape[0] if shape else np.nan, self.feature_importances_[j],
-                         concurvity["concurvity"].iloc[j], "; ".join(notes)))
+            rows.append(
+                (
+                    feature.kind,
+                    self.edf_[feature.name],
+                    shape[0] if shape else np.nan,
+                    self.feature_importances_[j],
+                    concurvity["concurvity"].iloc[j],
+                    "; ".join(notes),
+                )
+            )
         index = pd.Index(network.feature_names, name="feature")
-        table = pd.DataFrame(rows, index=index, columns=["kind", "edf", "smoothness", "importance", "concurvity", "note"])
+        table = pd.DataFrame(
+            rows, index=index, columns=["kind", "edf", "smoothness", "importance", "concurvity", "note"]
+        )
         return table.sort_values("importance", ascending=False, kind="stable")
 
     def save(self, path):

@@ -3,33 +3,151 @@
 from __future__ import annotations
 
 import numbers
+from decimal import Decimal
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from kan_tabular.encoding import LARGEST, as_frame, is_frame, read_table
 
 
-def check_weights(sample_weight, X, n_rows):
+def read(estimator, X, *, reset):
+    """The table X, read once; scikit-learn keeps (`reset`) or compares its column names and their number."""
+    X = as_frame(X)
+    if is_frame(X):  # its names are worth a word before its cells
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        return read_table(X)
+    table = read_table(X)
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    return table
+
+
+def read_labels(estimator, y, n_rows):
+    """Class labels (n,): one a row, none missing, all text or none."""
+    y = _column(estimator, y, n_rows)
+    advice = "drop such rows, or give them a class"
+    _refuse_missing(y, "y", advice)
+    if y.dtype.kind == "O":
+        texts = [v for v in y if isinstance(v, str)]
+        if not texts:
+            y = np.array(y.tolist())
+            _refuse_missing(y, "y", advice)
+        elif len(texts) < len(y):
+            other = next(v for v in y if not isinstance(v, str))
+            raise ValueError(f"y mixes text ({texts[0]!r}) and other labels ({other!r}): make all labels of one kind.")
+    check_classification_targets(y)
+    return y
+
+
+def read_target(estimator, y, n_rows):
+    """Numeric targets (n,): one finite number a row."""
+    return _numbers(_column(estimator, y, n_rows), "y", n_rows, "drop such rows, or give them a target")
+
+
+def _column(estimator, y, n_rows):
+    if y is None:
+        name = type(estimator).__name__
+        raise ValueError(f"This {name} estimator requires y to be passed, but the target y is None.")
+    if getattr(getattr(y, "dtype", None), "kind", "") == "c":
+        raise _complex("y")
+    y = column_or_1d(y, warn=True)
+    check_lengths(n_rows, y=y)
+    return y
+
+
+def _numbers(values, name, n_rows, advice):
+    """Anything array-like as finite floats (n,); `advice` is what to do about a missing one."""
+    try:
+        values = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"{name} is ragged: give one number for each of the {n_rows} rows of X.") from None
+    check_lengths(n_rows, **{name: values})
+    if values.ndim != 1:
+        raise ValueError(f"{name} has shape {values.shape}: give one number for each of the {n_rows} rows of X.")
+    if values.dtype.kind == "c":
+        raise _complex(name)
+    if values.dtype.kind not in "fiub":
+        _refuse_missing(values, name, advice)
+        wrong = [v for v in values.tolist() if not isinstance(v, (numbers.Real, Decimal))]
+        if wrong:
+            raise ValueError(f"{name} holds {wrong[0]!r}, which is not a number: give one number a row.")
+    values = values.astype(float)
+    _refuse_missing(values, name, advice)
+    if np.abs(values).max(initial=0.0) > LARGEST:
+        row = int(np.abs(values).argmax())
+        raise ValueError(f"{name} holds {values[row]:g} in row {row}: rescale it to numbers below {LARGEST:g}.")
+    return values
+
+
+def _refuse_missing(values, name, advice):
+    import pandas as pd
+
+    bad = ~np.isfinite(values) if values.dtype.kind == "f" else pd.isna(values)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise ValueError(f"{name} holds {values[row]} in row {row}: {advice}.")
+
+
+def _complex(name):
+    return ValueError(f"Complex data not supported: {name} is complex; give real numbers.")
+
+
+def check_weights(sample_weight, n_rows):
     """Frequencies (n,): non-negative, finite, not all zero."""
     if sample_weight is None:
         return np.ones(n_rows)
-    weights = np.asarray(sample_weight)
-    if weights.ndim == 1 and len(weights) != n_rows:
-        raise ValueError(f"sample_weight has {len(weights)} entries, but X has {n_rows} rows.")
-    if weights.dtype.kind == "f" and np.isnan(weights).any():
-        raise ValueError("sample_weight contains NaN: give every row a weight (0 leaves it out).")
-    weights = np.array(_check_sample_weight(sample_weight, np.empty((n_rows, 0)), dtype=np.float64))
+    weights = _numbers(sample_weight, "sample_weight", n_rows, "give every row a weight (0 leaves it out)")
     if (weights < 0).any():
-        raise ValueError(f"sample_weight contains a negative value ({weights.min():g}) in row {int(weights.argmin())}: weights are frequencies, 0 or more.")
+        row = int(weights.argmin())
+        raise ValueError(
+            f"sample_weight holds {weights[row]:g} in row {row}: weights are frequencies, which must be 0 or more."
+        )
     if not weights.any():
         raise ValueError("sample_weight is zero for every row: at least two rows must count.")
     return weights
 
 
+def class_factors(class_weight, classes, codes, weights):
+    """What `class_weight` multiplies each row's weight by: (n,).
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+    classes : ndarray (k,)
+    codes : ndarray of int (n,)
+        Each row's place in `classes`.
+    weights : ndarray (n,)
+        Frequencies; "balanced" counts with them, so that a weight of 2 is the row twice.
+    """
+    if class_weight is None:
+        return np.ones(len(codes))
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        count = np.bincount(codes, weights, len(classes))
+        return (weights.sum() / ((count > 0).sum() * np.where(count > 0, count, 1.0)))[codes]
+    if not isinstance(class_weight, dict):
+        raise ValueError(f"class_weight={class_weight!r}: expected None, 'balanced' or a dict of weights by class.")
+    for label, value in class_weight.items():
+        if not isinstance(value, numbers.Real) or not 0 <= value < np.inf:
+            raise ValueError(f"class_weight of {label!r} is {value!r}: it must be a finite number of at least 0.")
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown and len(class_weight) - len(unknown) < len(labels):  # a class absent from this sample is no mistake
+        raise ValueError(f"class_weight names {unknown[0]!r}: expected some of the classes {labels[:10]}.")
+    return np.array([float(class_weight.get(label, 1.0)) for label in labels])[codes]
+
+
 def check_lengths(n_rows, **arrays):
     """Every given array has one entry a row."""
     for name, array in arrays.items():
-        if array is not None and len(array) != n_rows:
-            raise ValueError(f"{name} has {len(array)} entries, but X has {n_rows} rows.")
+        if array is None:
+            continue
+        shape = np.asarray(array).shape
+        if not shape:
+            raise ValueError(f"{name} is a single value: give one for each of the {n_rows} rows of X.")
+        if shape[0] != n_rows:
+            raise ValueError(f"{name} has {shape[0]} entries, but X has {n_rows} rows: give one a row.")
 
 
 def check_exposure(exposure, n_rows, loss):
@@ -38,10 +156,10 @@ def check_exposure(exposure, n_rows, loss):
         return None
     if loss != "poisson":
         raise ValueError(f"exposure is for loss='poisson'; this model has {loss!r}.")
-    exposure = np.asarray(exposure, float)
-    check_lengths(n_rows, exposure=exposure)
-    if not (np.isfinite(exposure) & (exposure > 0)).all():
-        raise ValueError("exposure must be positive and finite in every row.")
+    exposure = _numbers(exposure, "exposure", n_rows, "give every row a positive exposure")
+    if (exposure <= 0).any():
+        row = int(exposure.argmin())
+        raise ValueError(f"exposure holds {exposure[row]:g} in row {row}: it must be positive in every row.")
     return exposure
 
 
@@ -54,7 +172,9 @@ def check_settings(estimator, feature_names):
     if isinstance(s, dict):
         unknown = [k for k in s if k not in feature_names]
         if unknown:
-            raise ValueError(f"smoothing names {unknown[0]!r}, which is not a column of X ({', '.join(feature_names[:10])}).")
+            raise ValueError(
+                f"smoothing names {unknown[0]!r}, which is not a column of X ({', '.join(feature_names[:10])})."
+            )
         values = list(s.values())
     elif isinstance(s, str):
         if s not in ("auto", "reml"):

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_array, column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from kan_tabular.encoding import TableEncoder
 from kan_tabular.estimators._curves import CurvesMixin
-from kan_tabular.estimators._validation import check_exposure, check_lengths, check_settings, check_weights, resolve_device
+from kan_tabular.estimators._validation import (
+    check_exposure,
+    check_lengths,
+    check_settings,
+    check_weights,
+    class_factors,
+    read,
+    read_labels,
+    read_target,
+    resolve_device,
+)
 from kan_tabular.exceptions import DataError
 from kan_tabular.fitted.network import FittedNetwork
 from kan_tabular.likelihoods import Bernoulli, Gamma, Gaussian, Multinomial, Poisson
@@ -35,32 +42,36 @@ _PARAMETERS = """n_knots : int, default=10
 class _Additive(CurvesMixin, BaseEstimator):
     """Shared fit of the additive estimators."""
 
-    def _read(self, X):
-        """Names, number of columns and rows of the training table (scikit-learn's own bookkeeping)."""
-        if not hasattr(X, "columns") and not hasattr(X, "__dataframe__"):
-            as_is = getattr(getattr(X, "dtype", None), "kind", "O") in "OUS"
-            if not hasattr(X, "shape"):
-                return validate_data(self, X, skip_check_array=True)
-            return validate_data(self, X, dtype=None if as_is else "numeric", ensure_all_finite=False, ensure_min_samples=1)
-        return validate_data(self, X, skip_check_array=True)
-
-    def _fit(self, X, y, weights, likelihood, offset=0.0):
+    def _fit(self, table, y, weights, likelihood, offset=0.0):
         keep = weights > 0
         if keep.sum() < 2:
-            raise ValueError(f"Found {int(keep.sum())} sample(s) with a positive weight (n_samples = {len(weights)}); at least 2 rows are needed.")
+            raise ValueError(
+                f"Found {int(keep.sum())} sample(s) with a positive weight (n_samples = {len(weights)}); "
+                "at least 2 rows are needed."
+            )
         self.encoder_ = TableEncoder(self.categorical_features)
-        encoded = self.encoder_.fit_transform(X, weights)
+        encoded = self.encoder_.fit_transform(table, weights)
         names = [f.name for f in self.encoder_.features_]
-        self.n_features_in_ = len(names)
         check_settings(self, names)
         if not keep.all():
             encoded, y, weights = encoded[keep], y[keep], weights[keep]
             offset = offset[keep] if isinstance(offset, np.ndarray) else offset
         with _progress(self.verbose) as report:
             self.network_, edf, self.n_iter_ = fit_network(
-                encoded, self.encoder_.features_, y, weights, likelihood, n_knots=self.n_knots, smoothing=self.smoothing,
-                select=self.select, offset=offset, max_iter=self.max_iter, tol=self.tol,
-                device=resolve_device(self.device, len(encoded)), report=report)
+                encoded,
+                self.encoder_.features_,
+                y,
+                weights,
+                likelihood,
+                n_knots=self.n_knots,
+                smoothing=self.smoothing,
+                select=self.select,
+                offset=offset,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                device=resolve_device(self.device, len(encoded)),
+                report=report,
+            )
         self.edf_ = dict(zip(names, edf.tolist(), strict=True))
         return self
 
@@ -75,8 +86,10 @@ class _Additive(CurvesMixin, BaseEstimator):
     def smoothing_(self):
         """Chosen smoothing parameters: {feature: {"linear" | "curvature" | "level" | "missing": lambda}}."""
         check_is_fitted(self)
-        return {name: {k: float(np.exp(r)) for k, r in zip(s.kinds, s.rho, strict=True)}
-                for name, s in zip(self.network_.feature_names, self.network_.smoothing, strict=True)}
+        return {
+            name: {k: float(np.exp(r)) for k, r in zip(s.kinds, s.rho, strict=True)}
+            for name, s in zip(self.network_.feature_names, self.network_.smoothing, strict=True)
+        }
 
     def _get_state(self):
         """Plain attributes and arrays for `kan_tabular.persistence`."""
@@ -155,8 +168,20 @@ class KAAMClassifier(ClassifierMixin, _Additive):
     True
     """
 
-    def __init__(self, *, n_knots=10, smoothing="auto", select=True, categorical_features="from_dtype", class_weight=None, max_iter=100,
-                 tol=1e-4, device="auto", random_state=None, verbose=0):
+    def __init__(
+        self,
+        *,
+        n_knots=10,
+        smoothing="auto",
+        select=True,
+        categorical_features="from_dtype",
+        class_weight=None,
+        max_iter=100,
+        tol=1e-4,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
         self.n_knots = n_knots
         self.smoothing = smoothing
         self.select = select
@@ -184,27 +209,24 @@ class KAAMClassifier(ClassifierMixin, _Additive):
         exposure : None
             Only for counts (`KAAMRegressor`).
         """
-        X = self._read(X)
-        if y is None:
-            raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
-        y = column_or_1d(y, warn=True)
-        check_missing_labels(y)
-        check_classification_targets(y)
-        n = len(y)
-        check_lengths(_num_samples(X), y=y, groups=groups)
+        table = read(self, X, reset=True)
+        n = table.n_rows
+        y = read_labels(self, y, n)
+        check_lengths(n, groups=groups)
         check_exposure(exposure, n, "log_loss")
-        weights = check_weights(sample_weight, X, n)
+        weights = check_weights(sample_weight, n)
         self.classes_, codes = np.unique(y, return_inverse=True)
-        if self.class_weight is not None:
-            weights = weights * compute_sample_weight(self.class_weight, y)
+        weights = weights * class_factors(self.class_weight, self.classes_, codes, weights)
         present = np.bincount(codes, weights, len(self.classes_)) > 0
         if not present.all():
             self.classes_ = self.classes_[present]
             codes = np.where(present[codes], np.cumsum(present)[codes] - 1, 0)
         if len(self.classes_) < 2:
-            raise DataError(f"y holds only one class ({self.classes_[0]!r}): a classifier needs at least two.")
+            raise DataError(
+                f"y holds only one class ({self.classes_[0]!r}): a classifier needs at least two with positive weight."
+            )
         likelihood = Bernoulli() if len(self.classes_) == 2 else Multinomial(len(self.classes_))
-        return self._fit(X, codes.astype(float), weights, likelihood)
+        return self._fit(table, codes.astype(float), weights, likelihood)
 
     def decision_function(self, X):
         """Log-odds of the second class (n,); for more classes, scores that sum to zero (n, n_classes)."""
@@ -264,8 +286,20 @@ class KAAMRegressor(RegressorMixin, _Additive):
 
     _LIKELIHOODS = {"squared_error": Gaussian, "poisson": Poisson, "gamma": Gamma}
 
-    def __init__(self, *, loss="squared_error", n_knots=10, smoothing="auto", select=True, categorical_features="from_dtype",
-                 max_iter=100, tol=1e-4, device="auto", random_state=None, verbose=0):
+    def __init__(
+        self,
+        *,
+        loss="squared_error",
+        n_knots=10,
+        smoothing="auto",
+        select=True,
+        categorical_features="from_dtype",
+        max_iter=100,
+        tol=1e-4,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
         self.loss = loss
         self.n_knots = n_knots
         self.smoothing = smoothing
@@ -292,22 +326,27 @@ class KAAMRegressor(RegressorMixin, _Additive):
         exposure : array-like (n,), optional
             For `loss="poisson"`: the mean is ``exposure * exp(sum of curves)``; predictions are per unit of exposure.
         """
-        X = self._read(X)
         if self.loss not in self._LIKELIHOODS:
             raise ValueError(f"loss={self.loss!r}: expected one of {', '.join(map(repr, self._LIKELIHOODS))}.")
-        if y is None:
-            raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
-        y = column_or_1d(check_array(y, ensure_2d=False, dtype="numeric", input_name="y"), warn=True).astype(float)
-        n = len(y)
-        check_lengths(_num_samples(X), y=y, groups=groups)
-        weights = check_weights(sample_weight, X, n)
+        table = read(self, X, reset=True)
+        n = table.n_rows
+        y = read_target(self, y, n)
+        check_lengths(n, groups=groups)
+        weights = check_weights(sample_weight, n)
         exposure = check_exposure(exposure, n, self.loss)
         if self.loss == "poisson" and (y < 0).any():
-            raise ValueError(f"y holds a negative count ({y.min():g}, row {int(y.argmin())}): loss='poisson' needs 0 or more.")
+            raise ValueError(
+                f"y holds a negative count ({y.min():g}, row {int(y.argmin())}): loss='poisson' needs 0 or more."
+            )
         if self.loss == "gamma" and (y <= 0).any():
             raise ValueError(f"y holds {y.min():g} (row {int(y.argmin())}): loss='gamma' needs positive targets.")
         offset = 0.0 if exposure is None else np.log(exposure)
-        return self._fit(X, y, weights, self._LIKELIHOODS[self.loss](), offset)
+        return self._fit(table, y, weights, self._LIKELIHOODS[self.loss](), offset)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = self.loss != "squared_error"
+        return tags
 
     def predict(self, X, return_std=False):
         """Predicted mean (n,), and its uncertainty.
@@ -316,8 +355,8 @@ class KAAMRegressor(RegressorMixin, _Additive):
         ----------
         X : table of shape (n, n_features)
         return_std : {False, True, "predictive"}
-            True: also the standard error of the mean (smoothing uncertainty included). "predictive": also the response's
-            own noise, so about 95% of new responses fall within 1.96 of it for a Gaussian response.
+            True: also the standard error of the mean (smoothing uncertainty included). "predictive": also the
+            response's own noise, so about 95% of new responses fall within 1.96 of it for a Gaussian response.
 
         Returns
         -------
@@ -334,17 +373,11 @@ class KAAMRegressor(RegressorMixin, _Additive):
         if self.loss != "squared_error":
             se = se * mean
         if return_std == "predictive":
-            noise = {"squared_error": network.dispersion, "poisson": mean, "gamma": network.dispersion * mean**2}[self.loss]
+            noise = {"squared_error": network.dispersion, "poisson": mean, "gamma": network.dispersion * mean**2}[
+                self.loss
+            ]
             se = np.sqrt(se**2 + noise)
         return mean, se
-
-
-def check_missing_labels(y):
-    """No missing class label."""
-    import pandas as pd
-
-    if y.dtype.kind == "O" and pd.isna(y).any():
-        raise ValueError(f"Input y contains NaN: row {int(np.flatnonzero(pd.isna(y))[0])} has no class label; drop such rows.")
 
 
 class _progress:
