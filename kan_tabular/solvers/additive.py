@@ -12,6 +12,8 @@ from kan_tabular.solvers.smoothing import RHO_MAX, RHO_MIN, WorkingModel, newton
 
 #: Smoothing steps per IRLS step: the weights move too, so more precision than this is lost anyway.
 _INNER_STEPS = 3
+#: IRLS steps after which the smoothing parameters move half as far: they can cycle with the weights.
+_PATIENCE = 8
 #: From this many rows on, a sample of them finds the start.
 _SAMPLE_ROWS = 40_000
 
@@ -76,7 +78,12 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
         score, A = design.normal_equations(gradient, hessian)
         rss0 = 0.0 if likelihood.scale_known else float((gradient[:, 0] ** 2 / hessian[:, 0, 0]).sum())
         model = WorkingModel(A, score.T.ravel(), b.T.ravel(), rss0, n, likelihood.scale_known)
+        previous = rho
         rho, posterior, gain = _smooth(model, groups, prior, rho, 100 if constant else _INNER_STEPS, tol)
+        if iteration > _PATIENCE and not constant:
+            # Weights and smoothing parameters chase each other: meet half-way.
+            rho = (rho + previous) / 2
+            posterior = model.solve(groups, rho)
 
         prior.learn(rho, posterior.hessian)
         target = posterior.b.reshape(C, -1).T

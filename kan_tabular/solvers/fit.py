@@ -14,8 +14,8 @@ from kan_tabular.solvers.additive import fit_additive
 from kan_tabular.solvers.problem import build_problem
 from kan_tabular.solvers.smoothing import HyperPrior
 
-#: Prior mean of a contribution's standard deviation, in log-odds or log units, or in units of the noise.
-_GUARD_KNOWN, _GUARD_UNKNOWN = 50.0, 1e5
+#: Scale beyond which a contribution's standard deviation is implausible, in log-odds, log units or units of the noise.
+_GUARD = 50.0
 _BINS = 40
 #: Multiplications per pass below which one thread is faster.
 _THREADED_WORK = 1e10
@@ -52,7 +52,7 @@ def fit_network(encoded, features, y, weights, likelihood, *, n_knots, smoothing
         problem = build_problem(encoded, features, weights, n_knots=n_knots, smoothing=smoothing, select=select,
                                 n_outputs=likelihood.n_outputs, device=device)
         design, groups, terms = problem.design, problem.groups, problem.terms
-        prior = HyperPrior(groups, smoothing != "reml", _GUARD_KNOWN if likelihood.scale_known else _GUARD_UNKNOWN)
+        prior = HyperPrior(groups, smoothing != "reml", _GUARD)
         if isinstance(offset, np.ndarray):
             offset = design.asarray(offset)[:, None]
         fit = fit_additive(design, likelihood, design.asarray(y), design.asarray(weights), offset, groups, prior, problem.rho,
