@@ -1,0 +1,28 @@
+"""Kolmogorov-Arnold models for tables, behind the scikit-learn API.
+
+Public names load on first use, so that ``import kan_tabular`` stays light (no torch, matplotlib, sympy or shap).
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+__all__ = ["KAAMClassifier", "KAAMRegressor", "__version__", "load"]
+
+_HOMES = {
+    "KAAMClassifier": "kan_tabular.estimators.additive",
+    "KAAMRegressor": "kan_tabular.estimators.additive",
+    "load": "kan_tabular.persistence",
+}
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kan_tabular' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(set(globals()) | set(_HOMES))

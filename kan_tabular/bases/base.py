@@ -1,0 +1,58 @@
+"""The contract every basis family fulfils."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+
+class Basis(ABC):
+    """K functions of one input, shared by all its outputs and linear in their coefficients.
+
+    A basis is fitted to one column, then evaluated anywhere: it is finite for every finite input, never depends on
+    the other rows of a batch, and documents what it does outside the training range. `evaluate` is written once
+    against the array API, so the same code takes NumPy arrays and torch tensors (with gradients).
+    """
+
+    #: name under which the family is registered and saved
+    name: str
+
+    @property
+    @abstractmethod
+    def n_functions(self) -> int:
+        """Number of functions K."""
+
+    @property
+    @abstractmethod
+    def domain(self) -> tuple[float, float]:
+        """Interval on which the functions have their own shape; outside, the documented continuation holds."""
+
+    @abstractmethod
+    def fit(self, x: np.ndarray, weights: np.ndarray | None = None) -> Basis:
+        """Place the functions for the values `x` (n,), finite, with frequencies `weights` (n,)."""
+
+    @abstractmethod
+    def evaluate(self, x):
+        """Values of the K functions at `x` (n,): array (n, K) of the same kind as `x`."""
+
+    @abstractmethod
+    def derivative(self, x, order: int = 1):
+        """Derivatives of the given order at `x` (n,): array (n, K)."""
+
+    @abstractmethod
+    def penalty(self) -> np.ndarray:
+        """Roughness matrix (K, K): ``c' S c`` is the roughness of the curve with coefficients ``c``."""
+
+    @abstractmethod
+    def to_sympy(self, coefficients, symbol):
+        """The curve ``sum_k c_k phi_k(symbol)`` as a sympy expression."""
+
+    @abstractmethod
+    def to_spec(self) -> dict:
+        """Plain data from which `from_spec` rebuilds the basis."""
+
+    @classmethod
+    @abstractmethod
+    def from_spec(cls, spec: dict) -> Basis:
+        """Rebuild a basis from `to_spec`."""

@@ -1,0 +1,1 @@
+"""scikit-learn estimators: encode, solve, keep the fitted network."""

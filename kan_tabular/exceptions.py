@@ -1,0 +1,17 @@
+"""Errors and warnings that users may want to catch by name."""
+
+
+class DataError(ValueError):
+    """A table that cannot be used as it is; the message names the column and the way out."""
+
+
+class ColumnTypeError(TypeError):
+    """A column of a type that no model here can read."""
+
+
+class ModelFileError(ValueError):
+    """A file that is not an intact model of this package."""
+
+
+class UnseenCategoryWarning(UserWarning):
+    """A category level that the training data did not have."""

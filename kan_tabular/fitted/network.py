@@ -1,0 +1,218 @@
+"""A fitted network of curves: plain arrays, no estimator, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from kan_tabular.encoding.encoder import Feature
+from kan_tabular.fitted.curves import InputCurves
+from kan_tabular.fitted.smoothing import SmoothingPosterior, TermSmoothing
+from kan_tabular.likelihoods import likelihood_from_spec
+
+#: Rows up to which all features are looked up at once (one patient); above, feature by feature.
+_FEW_ROWS = 64
+_BLOCK_CELLS = 4_000_000
+
+
+@dataclass
+class FittedNetwork:
+    """One layer of curves: ``eta = intercept + sum_j curve_j(x_j)``.
+
+    Inputs are encoded tables (n, p): numbers, level codes (-1 unseen), NaN where missing. With C outputs, coefficient
+    (a, c) of the design stands at ``c q + a`` in `covariance`; column 0 is the intercept.
+
+    Attributes
+    ----------
+    features : list of Feature
+    inputs : list of InputCurves
+    intercept : ndarray (C,)
+    likelihood : Likelihood
+    covariance : ndarray (q C, q C)
+        Posterior covariance of all coefficients at the chosen smoothing parameters, dispersion included.
+    dispersion : float
+    smoothing : list of TermSmoothing
+        What was chosen for each feature, and the prior it was chosen under.
+    density : list of ndarray
+        Share of the training rows in each of the bins of `density_edges` (or of each level).
+    density_edges : list of ndarray
+    mean_abs, variance : ndarray (p,)
+        Mean absolute contribution and its variance over the training rows (averaged over classes).
+    concurvity, related : ndarray (p,)
+        Share of each term that the others can imitate, and the index of the nearest one (-1: none).
+    """
+
+    features: list[Feature]
+    inputs: list[InputCurves]
+    intercept: np.ndarray
+    likelihood: object
+    covariance: np.ndarray
+    dispersion: float
+    smoothing: list[TermSmoothing]
+    density: list[np.ndarray]
+    density_edges: list[np.ndarray]
+    mean_abs: np.ndarray
+    variance: np.ndarray
+    concurvity: np.ndarray
+    related: np.ndarray
+    _cache: dict = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def feature_names(self):
+        return [f.name for f in self.features]
+
+    @property
+    def kinds(self):
+        return [f.kind for f in self.features]
+
+    @property
+    def n_outputs(self):
+        """Columns of the linear predictor as users see it: one, or one a class."""
+        return self.output_map.shape[1]
+
+    @cached_property
+    def output_map(self):
+        """From the C fitted outputs to what users see (C, n_outputs): the identity, or contrasts to classes."""
+        contrasts = getattr(self.likelihood, "contrasts", None)
+        return np.eye(1) if contrasts is None else contrasts.T
+
+    @cached_property
+    def columns_of(self):
+        """Slice of design columns of each input."""
+        stops = 1 + np.cumsum([c.n_columns for c in self.inputs])
+        return [slice(int(b - c.n_columns), int(b)) for b, c in zip(stops, self.inputs, strict=True)]
+
+    @cached_property
+    def _compiled(self):
+        """All curves as one stack of piecewise polynomials."""
+        parts = [c.piecewise() for c in self.inputs]
+        m = max(len(part[2]) for part in parts)
+        d = max(part[4].shape[1] for part in parts)
+        p, out = len(parts), self.output_map.shape[1]
+        low, width = np.array([part[0] for part in parts]), np.array([part[1] for part in parts])
+        breaks, origins, table = np.full((p, m), np.inf), np.zeros((p, m + 1)), np.zeros((p, m + 1, d, out))
+        missing = np.zeros((p, out))
+        for j, (_, _, b, o, t, at_missing) in enumerate(parts):
+            breaks[j, : len(b)], origins[j, : len(o)] = b, o
+            table[j, : len(o), : t.shape[1]] = t @ self.output_map
+            missing[j] = at_missing @ self.output_map
+        return low, width, breaks, origins, table, missing
+
+    def contributions(self, Z):
+        """What each feature adds to the linear predictor: (n, p, n_outputs)."""
+        n, p = Z.shape
+        low, width, breaks, origins, table, missing = self._compiled
+        out = np.empty((n, p, self.n_outputs))
+        z = (Z - low) / width
+        if n <= _FEW_ROWS:
+            interval = (z[:, :, None] >= breaks).sum(2)
+            rows = np.arange(p)
+            out[:] = _horner(table[rows, interval], z - origins[rows, interval])
+        else:
+            for j in range(p):
+                zj = z[:, j]
+                interval = np.searchsorted(breaks[j], zj, side="right")
+                interval[np.isnan(zj)] = 0
+                out[:, j] = _horner(table[j][interval], zj - origins[j][interval])
+        unknown = np.isnan(z)
+        if unknown.any():
+            out[unknown] = np.broadcast_to(missing, out.shape)[unknown]
+        return out
+
+    @cached_property
+    def base(self):
+        """Linear predictor of the average row: (n_outputs,)."""
+        return self.intercept @ self.output_map
+
+    def forward(self, Z):
+        """Linear predictor (n, n_outputs)."""
+        step = max(_BLOCK_CELLS // (Z.shape[1] * self.n_outputs), 1)
+        if len(Z) <= step:
+            return self.base + self.contributions(Z).sum(1)
+        return np.concatenate([self.forward(Z[i : i + step]) for i in range(0, len(Z), step)])
+
+    def standard_error(self, Z):
+        """Standard error of the linear predictor (n, n_outputs), smoothing uncertainty included."""
+        q, C = self._n_columns, len(self.intercept)
+        V = self._corrected_covariance
+        out = np.empty((len(Z), self.n_outputs))
+        step = max(_BLOCK_CELLS // q, 1)
+        for i in range(0, len(Z), step):
+            block = Z[i : i + step]
+            X = np.empty((len(block), q))
+            X[:, 0] = 1.0
+            for j, (columns, curves) in enumerate(zip(self.columns_of, self.inputs, strict=True)):
+                X[:, columns] = curves.columns(block[:, j])
+            # Variance of each pair of fitted outputs, row by row, then of what users see.
+            pairs = np.stack([[((X @ V[c * q : (c + 1) * q, d * q : (d + 1) * q]) * X).sum(1) for d in range(C)] for c in range(C)])
+            variance = np.einsum("ck,cdn,dk->nk", self.output_map, pairs, self.output_map)
+            out[i : i + step] = np.sqrt(np.maximum(variance, 0.0))
+        return out
+
+    @property
+    def _n_columns(self):
+        return 1 + sum(c.n_columns for c in self.inputs)
+
+    def term_covariance(self, j, corrected=True):
+        """Posterior covariance (k C, k C) of the coefficients of feature j."""
+        key = ("V", j, corrected)
+        if key not in self._cache:
+            index = self._index(j)
+            V = self.covariance[np.ix_(index, index)]
+            if corrected and len(V):
+                V = SmoothingPosterior(V, self.inputs[j].coefficients.T.ravel(), self.dispersion, self.smoothing[j],
+                                       len(self.intercept)).covariance()
+            self._cache[key] = V
+        return self._cache[key]
+
+    def _index(self, j):
+        columns, q = self.columns_of[j], self._n_columns
+        return np.concatenate([np.arange(columns.start, columns.stop) + c * q for c in range(len(self.intercept))])
+
+    @cached_property
+    def _corrected_covariance(self):
+        V = self.covariance.copy()
+        for j in range(len(self.inputs)):
+            index = self._index(j)
+            V[np.ix_(index, index)] = self.term_covariance(j)
+        return V
+
+    def to_spec(self):
+        """Plain data (JSON) and named arrays; `from_spec` rebuilds the network."""
+        spec = {"features": [f.to_spec() for f in self.features], "inputs": [], "dispersion": self.dispersion,
+                "likelihood": {"name": self.likelihood.name}, "smoothing": [s.to_spec() for s in self.smoothing]}
+        if hasattr(self.likelihood, "n_classes"):
+            spec["likelihood"]["n_classes"] = self.likelihood.n_classes
+        names = ("intercept", "covariance", "mean_abs", "variance", "concurvity", "related")
+        arrays = {name: getattr(self, name) for name in names}
+        for j, curves in enumerate(self.inputs):
+            part, own = curves.to_spec(f"inputs.{j}")
+            spec["inputs"].append(part)
+            arrays.update(own)
+            arrays[f"density.{j}"], arrays[f"density_edges.{j}"] = self.density[j], self.density_edges[j]
+        return spec, arrays
+
+    @classmethod
+    def from_spec(cls, spec, arrays):
+        p = len(spec["features"])
+        names = ("intercept", "covariance", "mean_abs", "variance", "concurvity", "related")
+        return cls(
+            features=[Feature.from_spec(f) for f in spec["features"]],
+            inputs=[InputCurves.from_spec(s, arrays, f"inputs.{j}") for j, s in enumerate(spec["inputs"])],
+            likelihood=likelihood_from_spec(spec["likelihood"]),
+            dispersion=spec["dispersion"],
+            smoothing=[TermSmoothing.from_spec(s) for s in spec["smoothing"]],
+            density=[arrays[f"density.{j}"] for j in range(p)],
+            density_edges=[arrays[f"density_edges.{j}"] for j in range(p)],
+            **{name: arrays[name] for name in names},
+        )
+
+
+def _horner(table, u):
+    """Polynomials (..., degree + 1, outputs) at u (...): (..., outputs)."""
+    out = table[..., -1, :]
+    for d in range(table.shape[-2] - 2, -1, -1):
+        out = out * u[..., None] + table[..., d, :]
+    return out

@@ -1,0 +1,274 @@
+"""Responses: how a target is distributed around the sum of the curves.
+
+Every likelihood sees the linear predictor ``eta`` of shape (n, n_outputs) and the target in the form that
+`prepare` gives it. Written against the array API: NumPy arrays and torch tensors both work. `weights` (n,) are
+frequencies everywhere.
+
+To add one: subclass `Likelihood`, give value, gradient and Hessian, and add a line to `REGISTRY`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from array_api_compat import array_namespace
+from scipy.special import expit, softmax
+
+#: |eta| beyond which curvature is that of the limit: keeps exp() finite.
+_LIMIT = 30.0
+
+
+class Likelihood(ABC):
+    """One distribution with its link.
+
+    Attributes
+    ----------
+    n_outputs : int
+        Columns of ``eta``.
+    scale_known : bool
+        Whether the dispersion is 1 (Bernoulli, multinomial, Poisson) or has to be estimated.
+    """
+
+    name: str
+    n_outputs = 1
+    scale_known = True
+
+    @abstractmethod
+    def link(self, mean):
+        """Linear predictor of a mean (NumPy)."""
+
+    @abstractmethod
+    def inverse_link(self, eta):
+        """Mean of a linear predictor (NumPy)."""
+
+    @abstractmethod
+    def value(self, eta, y, weights):
+        """Log-likelihood at dispersion 1, up to a constant: a float."""
+
+    @abstractmethod
+    def gradient(self, eta, y, weights):
+        """Derivative of `value` with respect to ``eta``: (n, n_outputs)."""
+
+    @abstractmethod
+    def hessian(self, eta, y, weights):
+        """Negative (expected) second derivative: (n, n_outputs, n_outputs), positive semi-definite."""
+
+    @abstractmethod
+    def initial(self, y, weights):
+        """``eta`` of the model without features: (n_outputs,) (NumPy)."""
+
+    @abstractmethod
+    def deviance(self, mean, y, weights):
+        """Twice the log-likelihood ratio to the saturated model (NumPy)."""
+
+
+def _weighted_mean(y, weights):
+    return float(np.average(y, weights=weights))
+
+
+class Gaussian(Likelihood):
+    """Normal response, identity link."""
+
+    name = "squared_error"
+    scale_known = False
+
+    def link(self, mean):
+        return mean
+
+    def inverse_link(self, eta):
+        return eta
+
+    def value(self, eta, y, weights):
+        return float(-0.5 * (weights * (y - eta[:, 0]) ** 2).sum())
+
+    def gradient(self, eta, y, weights):
+        return (weights * (y - eta[:, 0]))[:, None]
+
+    def hessian(self, eta, y, weights):
+        return weights[:, None, None]
+
+    def initial(self, y, weights):
+        return np.array([_weighted_mean(y, weights)])
+
+    def deviance(self, mean, y, weights):
+        return float((weights * (y - mean) ** 2).sum())
+
+
+class Bernoulli(Likelihood):
+    """Two classes (``y`` 0 or 1), logit link."""
+
+    name = "log_loss"
+
+    def link(self, mean):
+        return np.log(mean / (1 - mean))
+
+    def inverse_link(self, eta):
+        return expit(eta)
+
+    def value(self, eta, y, weights):
+        xp = array_namespace(eta)
+        e = eta[:, 0]
+        return float((weights * (y * e - xp.logaddexp(e, xp.zeros_like(e)))).sum())
+
+    def gradient(self, eta, y, weights):
+        return (weights * (y - _sigmoid(eta[:, 0])))[:, None]
+
+    def hessian(self, eta, y, weights):
+        p = _sigmoid(eta[:, 0])
+        return (weights * p * (1 - p))[:, None, None]
+
+    def initial(self, y, weights):
+        p = _weighted_mean(y, weights)
+        return np.array([np.log(p / (1 - p))])
+
+    def deviance(self, mean, y, weights):
+        return float(-2 * (weights * np.log(np.where(y > 0.5, mean, 1 - mean))).sum())
+
+
+def _sigmoid(e):
+    xp = array_namespace(e)
+    return 1 / (1 + xp.exp(-xp.clip(e, -_LIMIT, _LIMIT)))
+
+
+class Multinomial(Likelihood):
+    """K > 2 classes (``y`` = 0 ... K - 1), softmax link.
+
+    The K class curves sum to zero: ``theta = eta C'`` with an orthonormal basis C (K, K - 1) of the space of
+    contrasts. The K - 1 columns of ``eta`` are identified, and a ridge on them is the same ridge on the K curves,
+    whatever the order of the classes.
+    """
+
+    name = "multinomial"
+
+    def __init__(self, n_classes):
+        self.n_classes = n_classes
+        self.n_outputs = n_classes - 1
+        self.contrasts = helmert(n_classes)
+
+    def link(self, mean):
+        return np.log(mean) @ self.contrasts
+
+    def inverse_link(self, eta):
+        return softmax(eta @ self.contrasts.T, axis=-1)
+
+    def _probabilities(self, eta):
+        xp = array_namespace(eta)
+        c = xp.asarray(self.contrasts, dtype=eta.dtype, device=eta.device)
+        theta = eta @ c.T
+        e = xp.exp(theta - xp.max(theta, axis=1, keepdims=True))
+        return xp, c, theta, e / xp.sum(e, axis=1, keepdims=True)
+
+    def value(self, eta, y, weights):
+        xp, _, theta, _ = self._probabilities(eta)
+        top = xp.max(theta, axis=1, keepdims=True)
+        norm = top[:, 0] + xp.log(xp.sum(xp.exp(theta - top), axis=1))
+        own = xp.sum(theta * self._one_hot(xp, y, theta), axis=1)
+        return float((weights * (own - norm)).sum())
+
+    def _one_hot(self, xp, y, like):
+        return xp.astype(y[:, None] == xp.arange(self.n_classes, dtype=y.dtype, device=y.device)[None, :], like.dtype)
+
+    def gradient(self, eta, y, weights):
+        xp, c, _, p = self._probabilities(eta)
+        return weights[:, None] * ((self._one_hot(xp, y, p) - p) @ c)
+
+    def hessian(self, eta, y, weights):
+        xp, c, _, p = self._probabilities(eta)
+        pc = p @ c
+        full = (p[:, None, :] * c.T[None, :, :]) @ c
+        return weights[:, None, None] * (full - pc[:, :, None] * pc[:, None, :])
+
+    def initial(self, y, weights):
+        share = np.bincount(y.astype(int), weights, self.n_classes)
+        return np.log(share / share.sum()) @ self.contrasts
+
+    def deviance(self, mean, y, weights):
+        return float(-2 * (weights * np.log(mean[np.arange(len(y)), y.astype(int)])).sum())
+
+
+def helmert(k):
+    """Orthonormal basis (k, k - 1) of the vectors of length k that sum to zero."""
+    c = np.zeros((k, k - 1))
+    for j in range(1, k):
+        c[:j, j - 1], c[j, j - 1] = 1.0, -j
+        c[:, j - 1] /= np.sqrt(j * (j + 1))
+    return c
+
+
+class Poisson(Likelihood):
+    """Counts, log link."""
+
+    name = "poisson"
+
+    def link(self, mean):
+        return np.log(mean)
+
+    def inverse_link(self, eta):
+        return np.exp(np.clip(eta, None, 700.0))
+
+    def _mean(self, eta):
+        xp = array_namespace(eta)
+        return xp.exp(xp.clip(eta[:, 0], -700.0, 700.0))
+
+    def value(self, eta, y, weights):
+        return float((weights * (y * eta[:, 0] - self._mean(eta))).sum())
+
+    def gradient(self, eta, y, weights):
+        return (weights * (y - self._mean(eta)))[:, None]
+
+    def hessian(self, eta, y, weights):
+        return (weights * self._mean(eta))[:, None, None]
+
+    def initial(self, y, weights):
+        return np.array([np.log(max(_weighted_mean(y, weights), 1e-8))])
+
+    def deviance(self, mean, y, weights):
+        ratio = np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0) / mean), 0.0)
+        return float(2 * (weights * (ratio - (y - mean))).sum())
+
+
+class Gamma(Likelihood):
+    """Positive response with constant coefficient of variation, log link."""
+
+    name = "gamma"
+    scale_known = False
+
+    def link(self, mean):
+        return np.log(mean)
+
+    def inverse_link(self, eta):
+        return np.exp(np.clip(eta, None, 700.0))
+
+    def _ratio(self, eta, y):
+        xp = array_namespace(eta)
+        return y * xp.exp(-xp.clip(eta[:, 0], -700.0, 700.0))
+
+    def value(self, eta, y, weights):
+        return float(-(weights * (self._ratio(eta, y) + eta[:, 0])).sum())
+
+    def gradient(self, eta, y, weights):
+        return (weights * (self._ratio(eta, y) - 1))[:, None]
+
+    def hessian(self, eta, y, weights):
+        # Fisher scoring: the observed curvature (y / mu) makes single large targets dominate the working model.
+        return weights[:, None, None]
+
+    def initial(self, y, weights):
+        return np.array([np.log(_weighted_mean(y, weights))])
+
+    def deviance(self, mean, y, weights):
+        return float(2 * (weights * (y / mean - 1 - np.log(y / mean))).sum())
+
+
+REGISTRY = {cls.name: cls for cls in (Gaussian, Bernoulli, Multinomial, Poisson, Gamma)}
+
+
+def likelihood_from_spec(spec):
+    """Rebuild a likelihood from ``{"name": ..., **arguments}``."""
+    arguments = {k: v for k, v in spec.items() if k != "name"}
+    return REGISTRY[spec["name"]](**arguments)
+
+
+__all__ = ["REGISTRY", "Bernoulli", "Gamma", "Gaussian", "Likelihood", "Multinomial", "Poisson", "helmert",
+           "likelihood_from_spec"]

@@ -1,0 +1,291 @@
+"""Save and load fitted models: one file, no pickle, nothing executed on load.
+
+A model file is an uncompressed zip of two members:
+
+``model.json``
+    ``format``, ``schema``, ``kan_tabular`` (the version that wrote it), ``estimator`` (class name), ``params``
+    (constructor parameters), ``attributes`` (fitted state that is not a numeric array), ``fortran`` (names of the
+    arrays that were column-major, restored as such since the order of a sum depends on it), ``arrays_sha256`` and
+    ``spec_sha256`` (of everything else in this member).
+``arrays.safetensors``
+    The numeric arrays.
+
+Members are stored, never compressed: a file then cannot unpack to more than its own size.
+"""
+
+import hashlib
+import io
+import json
+import math
+import os
+import secrets
+import shutil
+import zipfile
+from importlib import import_module
+
+import numpy as np
+
+import kan_tabular
+from kan_tabular.exceptions import ModelFileError
+
+__all__ = ["check_target", "load", "save"]
+
+FORMAT = "kan-tabular"
+SCHEMA = 1
+_SPEC, _ARRAYS = "model.json", "arrays.safetensors"
+
+# The only classes a file can name. Each has `_get_state() -> (attributes, arrays)` and the classmethod
+# `_from_state(params, attributes, arrays)`.
+_ESTIMATORS = {
+    "KAAMClassifier": "kan_tabular.estimators.additive",
+    "KAAMRegressor": "kan_tabular.estimators.additive",
+}
+
+# JSON objects with this key stand for what JSON has no word for: tuples, NumPy values, infinities.
+_KIND = "__kind__"
+
+
+def save(estimator, path):
+    """Write a fitted estimator to one file, atomically.
+
+    Parameters
+    ----------
+    estimator : KAAMClassifier or KAAMRegressor
+        A fitted estimator.
+    path : str or path-like
+        The file to write. An existing file is replaced only after the new one is complete.
+
+    Raises
+    ------
+    sklearn.exceptions.NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If it is not one of the estimators above, or a parameter cannot be stored (a callable, a random generator).
+    ModelFileError
+        If `path` is a folder.
+    FileNotFoundError
+        If the folder of `path` does not exist.
+    """
+    name = type(estimator).__name__
+    if name not in _ESTIMATORS or type(estimator) is not _estimator_class(name):
+        raise TypeError(f"cannot save a {name}: only {_and(_ESTIMATORS)} can be written to a model file")
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(estimator)
+    target = check_target(path)
+    attributes, arrays = estimator._get_state()
+    params = {key: _encode(value, f"parameter {key}") for key, value in estimator.get_params(deep=False).items()}
+    arrays = {key: _storable(value, key) for key, value in arrays.items()}
+    _write_atomically(target, _pack(name, params, _encode(attributes, "attribute"), arrays))
+
+
+def check_target(path):
+    """Where a model would be written: links resolved, and refused with `save`'s errors if it cannot be."""
+    target = os.path.realpath(os.fspath(path))
+    if os.path.isdir(target):
+        raise ModelFileError(f"cannot save to {path}: it is a folder; give a file name, e.g. {path}/model.kan")
+    if not os.path.isdir(os.path.dirname(target)):
+        raise FileNotFoundError(f"cannot save to {path}: the folder {os.path.dirname(target)} does not exist")
+    return target
+
+
+def load(path):
+    """Read a model file; the model predicts exactly as the one that was saved.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file written by ``model.save(path)``.
+
+    Returns
+    -------
+    KAAMClassifier or KAAMRegressor
+        The fitted estimator.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file at `path`.
+    ModelFileError
+        If it is not a model file, is damaged or incomplete, or was written by a newer version.
+    """
+    path = os.fspath(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"there is no model file at {path}")
+    if not os.path.isfile(path):
+        raise ModelFileError(f"cannot load {path}: it is not a file")
+    with open(path, "rb") as file:
+        content = file.read()
+    spec_bytes, array_bytes = _unpack(content, path)
+    spec = _checked_spec(spec_bytes, array_bytes, path)
+    name = spec["estimator"]
+    if name not in _ESTIMATORS:
+        raise ModelFileError(f"cannot load {path}: it holds a {name!r}, which this version does not know")
+    cls = _estimator_class(name)
+    # Whatever goes wrong from here on, the cause is what the file says; tell the user that, and keep the cause.
+    try:
+        from safetensors.numpy import load as load_arrays
+
+        fortran = set(spec["fortran"])
+        arrays = {
+            key: np.array(value, order="F" if key in fortran else "C")
+            for key, value in load_arrays(array_bytes).items()
+        }
+        return cls._from_state(_decode(spec["params"]), _decode(spec["attributes"]), arrays)
+    except Exception as error:
+        raise ModelFileError(f"cannot load {path}: its contents do not describe a {name}") from error
+
+
+def _estimator_class(name):
+    return getattr(import_module(_ESTIMATORS[name]), name)
+
+
+def _and(names):
+    names = list(names)
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+
+
+# ---- the file ----
+
+
+def _pack(name, params, attributes, arrays):
+    from safetensors.numpy import save as save_arrays
+
+    array_bytes = save_arrays({key: np.ascontiguousarray(a).reshape(a.shape) for key, a in arrays.items()})
+    spec = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "kan_tabular": kan_tabular.__version__,
+        "estimator": name,
+        "params": params,
+        "attributes": attributes,
+        "fortran": sorted(key for key, a in arrays.items() if a.flags.f_contiguous and not a.flags.c_contiguous),
+        "arrays_sha256": hashlib.sha256(array_bytes).hexdigest(),
+    }
+    spec["spec_sha256"] = _spec_digest(spec)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        # ZipInfo's fixed default date makes equal models equal files.
+        archive.writestr(zipfile.ZipInfo(_SPEC), json.dumps(spec, allow_nan=False).encode())
+        archive.writestr(zipfile.ZipInfo(_ARRAYS), array_bytes)
+    return buffer.getvalue()
+
+
+def _unpack(content, path):
+    """Bytes of the two members, after checks that need no parsing."""
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        kind = "incomplete or damaged" if content.startswith(b"PK\x03\x04") else "not a kan-tabular model file"
+        raise ModelFileError(f"cannot load {path}: it is {kind}")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            if sorted(m.filename for m in members) != [_ARRAYS, _SPEC]:
+                raise ModelFileError(f"cannot load {path}: it is not a kan-tabular model file")
+            if any(m.compress_type != zipfile.ZIP_STORED or m.file_size > len(content) for m in members):
+                raise ModelFileError(f"cannot load {path}: its parts are packed in a way kan-tabular does not write")
+            return archive.read(_SPEC), archive.read(_ARRAYS)
+    except ModelFileError:
+        raise
+    except Exception as error:  # zipfile's own errors are of many types
+        raise ModelFileError(f"cannot load {path}: it is damaged") from error
+
+
+def _checked_spec(spec_bytes, array_bytes, path):
+    try:
+        spec = json.loads(spec_bytes)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"cannot load {path}: its description is damaged") from error
+    if not isinstance(spec, dict) or spec.get("format") != FORMAT or type(spec.get("schema")) is not int:
+        raise ModelFileError(f"cannot load {path}: it is not a kan-tabular model file")
+    # Before the checksums: a newer version may compute them differently.
+    if spec["schema"] > SCHEMA:
+        raise ModelFileError(
+            f"cannot load {path}: it was written by a newer kan-tabular ({spec.get('kan_tabular')}); upgrade to read it"
+        )
+    digest = spec.pop("spec_sha256", None)
+    if digest != _spec_digest(spec) or spec.get("arrays_sha256") != hashlib.sha256(array_bytes).hexdigest():
+        raise ModelFileError(f"cannot load {path}: its checksum does not match, so it was damaged or edited")
+    return spec
+
+
+def _spec_digest(spec):
+    return hashlib.sha256(json.dumps(spec, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _write_atomically(target, content):
+    temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)[:100]}.{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if os.path.exists(target):
+            shutil.copymode(target, temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+# ---- values that JSON cannot hold by itself ----
+
+
+def _storable(array, name):
+    array = np.asarray(array)
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(f"array {name!r} has dtype {array.dtype}, which a model file cannot hold")
+    return array.astype(array.dtype.newbyteorder("<"), order="K", copy=False)
+
+
+def _encode(value, where):
+    """`value` as plain JSON data, such that `_decode` gives it back unchanged."""
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "biufUO" or (value.dtype.kind == "f" and value.dtype.itemsize > 8):
+            raise TypeError(f"{where} is an array of {value.dtype}, which a model file cannot hold")
+        items = [_encode(item, where) for item in value.ravel().tolist()]
+        return {_KIND: "array", "dtype": value.dtype.str, "shape": list(value.shape), "items": items}
+    if isinstance(value, np.generic):
+        return {_KIND: "scalar", "array": _encode(np.asarray(value), where)}
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {_KIND: "float", "value": repr(value)}
+    if isinstance(value, list):
+        return [_encode(item, where) for item in value]
+    if isinstance(value, tuple):
+        return {_KIND: "tuple", "items": [_encode(item, where) for item in value]}
+    if isinstance(value, dict):
+        if all(isinstance(key, str) and key != _KIND for key in value):
+            return {str(key): _encode(item, f"{where}[{key!r}]") for key, item in value.items()}
+        pairs = [[_encode(key, where), _encode(item, f"{where}[{key!r}]")] for key, item in value.items()]
+        return {_KIND: "dict", "items": pairs}
+    hint = "; use an integer or None" if where == "parameter random_state" else "; use a plain value instead, or pickle"
+    raise TypeError(f"{where} is a {type(value).__name__}, which a model file cannot hold{hint}")
+
+
+def _decode(value):
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kind = value.get(_KIND)
+    if kind is None:
+        return {key: _decode(item) for key, item in value.items()}
+    if kind == "array":
+        dtype = np.dtype(value["dtype"])
+        if dtype.kind not in "biufUO":
+            raise ValueError(f"unexpected dtype {dtype}")
+        array = np.empty(len(value["items"]), dtype=dtype)
+        for i, item in enumerate(_decode(value["items"])):
+            array[i] = item
+        return array.reshape(value["shape"])
+    if kind == "scalar":
+        return _decode(value["array"])[()]
+    if kind == "float":
+        return float(value["value"])
+    if kind == "tuple":
+        return tuple(_decode(value["items"]))
+    if kind == "dict":
+        return {_decode(key): _decode(item) for key, item in value["items"]}
+    raise ValueError(f"unknown kind {kind!r}")

@@ -1,0 +1,25 @@
+"""Pictures of a fitted model, after scikit-learn's Display convention.
+
+A display is built by ``from_estimator``, which computes and draws, or from computed results; ``plot`` draws again. The
+matplotlib figure and axes are kept as ``figure_`` and ``ax_`` or ``axes_``.
+"""
+
+from importlib import import_module
+
+__all__ = ["ContributionDisplay", "ImportanceDisplay", "ShapeDisplay"]
+
+_MODULES = {
+    "ContributionDisplay": "contribution",
+    "ImportanceDisplay": "importance",
+    "ShapeDisplay": "shape",
+}
+
+
+def __getattr__(name):
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

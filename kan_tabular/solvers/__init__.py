@@ -1,0 +1,1 @@
+"""The convex additive fit: design, penalties, penalised IRLS, smoothness selection."""

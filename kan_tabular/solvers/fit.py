@@ -1,0 +1,178 @@
+"""From an encoded table and a target to a fitted network of curves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from kan_tabular.fitted.network import FittedNetwork
+from kan_tabular.fitted.smoothing import TermSmoothing
+from kan_tabular.solvers.additive import fit_additive
+from kan_tabular.solvers.problem import build_problem
+from kan_tabular.solvers.smoothing import HyperPrior
+
+#: Prior mean of a contribution's standard deviation, in log-odds or log units, or in units of the noise.
+_GUARD_KNOWN, _GUARD_UNKNOWN = 50.0, 1e5
+_BINS = 40
+#: Multiplications per pass below which one thread is faster.
+_THREADED_WORK = 1e10
+
+
+def fit_network(encoded, features, y, weights, likelihood, *, n_knots, smoothing, select, offset=0.0, max_iter=100, tol=1e-4,
+                device="cpu", report=None):
+    """Fit the additive model.
+
+    Parameters
+    ----------
+    encoded : ndarray (n, p)
+        From `TableEncoder`.
+    features : list of Feature
+    y : ndarray (n,)
+        Target as the likelihood wants it.
+    weights : ndarray (n,)
+        Frequencies, all positive.
+    likelihood : Likelihood
+    offset : float or ndarray (n,)
+        Added to the linear predictor (log exposure).
+
+    Returns
+    -------
+    network : FittedNetwork
+    edf : ndarray (p,)
+        Effective degrees of freedom of each feature.
+    n_iter : int
+    """
+    n, p = encoded.shape
+    # Threads cost small matrices more than they give, and far more on a busy machine.
+    small = n * (p * (n_knots + 4.0)) ** 2 < _THREADED_WORK
+    with _blas().limit(limits=1 if small else None, user_api="blas"):
+        problem = build_problem(encoded, features, weights, n_knots=n_knots, smoothing=smoothing, select=select,
+                                n_outputs=likelihood.n_outputs, device=device)
+        design, groups, terms = problem.design, problem.groups, problem.terms
+        prior = HyperPrior(groups, smoothing != "reml", _GUARD_KNOWN if likelihood.scale_known else _GUARD_UNKNOWN)
+        if isinstance(offset, np.ndarray):
+            offset = design.asarray(offset)[:, None]
+        fit = fit_additive(design, likelihood, design.asarray(y), design.asarray(weights), offset, groups, prior, problem.rho,
+                           max_iter=max_iter, tol=tol, report=report)
+        concurvity, related = _concurvity(fit, terms, float(weights.sum()), likelihood.n_outputs)
+
+    inputs, smoothings, stop = [], [], 1
+    center = prior.center(fit.rho)
+    for j, term in enumerate(terms):
+        start, stop = stop, stop + term.curves.n_columns
+        inputs.append(replace(term.curves, coefficients=fit.b[start:stop]))
+        mine = np.flatnonzero(groups.feature == j)
+        smoothings.append(TermSmoothing(
+            kinds=groups.kind[mine].tolist(), sizes=groups.size[mine].tolist(), scale=term.scale.tolist(),
+            rho=fit.rho[mine].tolist(), free=groups.free[mine].tolist(), center=center[mine].tolist(),
+            spread=[prior.spread] * len(mine)))
+    edf = np.bincount(groups.feature, fit.posterior.edf, p)
+    density, edges = _densities(encoded, features, weights)
+    network = FittedNetwork(
+        features=features, inputs=inputs, intercept=fit.b[0], likelihood=likelihood, covariance=fit.posterior.V * fit.posterior.phi,
+        dispersion=fit.posterior.phi, smoothing=smoothings, density=density, density_edges=edges,
+        mean_abs=np.zeros(p), variance=np.zeros(p), concurvity=concurvity, related=related)
+    network.mean_abs, network.variance = contribution_sizes(network, encoded, weights)
+    return network, edf, fit.n_iter
+
+
+@cache
+def _blas():
+    """The BLAS libraries of this process; looking them up takes milliseconds, so once."""
+    return ThreadpoolController()
+
+
+def contribution_sizes(network, encoded, weights=None):
+    """Mean |contribution| and variance of the contributions over rows, averaged over classes: two arrays (p,)."""
+    n = len(encoded)
+    weights = np.ones(n) if weights is None else weights
+    total, first, second, size = weights.sum(), 0.0, 0.0, 0.0
+    step = max(2_000_000 // encoded.shape[1], 1)
+    for i in range(0, n, step):
+        c, w = network.contributions(encoded[i : i + step]), weights[i : i + step]
+        size = size + np.tensordot(w, np.abs(c), 1)
+        first = first + np.tensordot(w, c, 1)
+        second = second + np.tensordot(w, c**2, 1)
+    return (size / total).mean(1), np.maximum(second / total - (first / total) ** 2, 0.0).mean(1)
+
+
+def _densities(encoded, features, weights):
+    """Histogram (or level shares) of each feature over the training rows."""
+    density, edges = [], []
+    total = weights.sum()
+    for j, feature in enumerate(features):
+        x = encoded[:, j]
+        known = ~np.isnan(x)
+        if feature.kind == "category":
+            weight = np.bincount(x[known].astype(int), weights[known], len(feature.levels))
+            edge = np.empty(0)
+        elif not known.any():
+            weight, edge = np.empty(0), np.empty(0)
+        else:
+            low, high = feature.low, feature.high
+            edge = np.linspace(low, high, _BINS + 1)
+            width = (high - low) or 1.0
+            cell = np.minimum(((x[known] - low) / width * _BINS).astype(int), _BINS - 1)
+            weight = np.bincount(cell, weights[known], _BINS)
+        density.append(weight / total)
+        edges.append(edge)
+    return density, edges
+
+
+def _concurvity(fit, terms, n, n_outputs):
+    """How much of each fitted curve the other terms can imitate (adjusted R2), and which one does it best.
+
+    In the metric of the final working weights. The others are represented by their smoothest columns: with all of them,
+    a table with few rows could imitate anything.
+    """
+    p = len(terms)
+    q = 1 + sum(t.curves.n_columns for t in terms)
+    gram = np.mean([fit.model.A[c * q : (c + 1) * q, c * q : (c + 1) * q] for c in range(n_outputs)], axis=0)
+    value, related = np.zeros(p), np.full(p, -1)
+    live = [j for j in range(p) if terms[j].curves.n_columns]
+    if len(live) < 2:
+        return value, related
+    stops = 1 + np.cumsum([t.curves.n_columns for t in terms])
+    starts = stops - [t.curves.n_columns for t in terms]
+    smooth = 3 if 4 * len(live) < n / 4 else 1
+    columns, owner = [], []
+    for j in live:
+        for kind, size, k in _spans(terms[j], starts[j]):
+            kept = range(k, k + (size if kind in ("level", "linear", "missing") else min(size, smooth - 1)))
+            columns.extend(kept)
+            owner.extend([j] * len(kept))
+    columns, owner = np.array(columns), np.array(owner)
+    C = np.zeros((q, len(live)))
+    for i, j in enumerate(live):
+        block = slice(starts[j], stops[j])
+        own = fit.b[block] @ np.linalg.svd(fit.b[block], full_matrices=False)[2][0]
+        if np.abs(own).max() < 1e-6:  # shrunk away: judge its smoothest column
+            own = np.eye(len(own))[0]
+        C[block, i] = own
+    centred = gram - np.outer(gram[0], gram[0]) / gram[0, 0]
+    cross = C.T @ centred @ C
+    spread = np.sqrt(np.maximum(np.diag(cross), 1e-300))
+    correlation = np.abs(cross / spread[:, None] / spread)
+    np.fill_diagonal(correlation, -1)
+    G = centred[np.ix_(columns, columns)]
+    G[np.diag_indices_from(G)] *= 1 + 1e-6
+    K = np.linalg.pinv(G, hermitian=True)
+    toward = centred[columns] @ C
+    for i, j in enumerate(live):
+        own = owner == j
+        g = np.where(own, 0.0, toward[:, i])
+        h = K @ g
+        r2 = (g @ h - h[own] @ np.linalg.lstsq(K[np.ix_(own, own)], h[own])[0]) / max(cross[i, i], 1e-300)
+        left = n - (~own).sum() - 1
+        value[j] = np.clip(1 - (1 - min(r2, 1.0)) * (n - 1) / left, 0.0, 1.0) if left > 0 else 1.0
+        related[j] = live[int(correlation[i].argmax())]
+    return value, related
+
+
+def _spans(term, start):
+    for kind, size in term.groups:
+        yield kind, size, start
+        start += size

@@ -1,0 +1,77 @@
+"""From an encoded table to the pieces of the convex problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kan_tabular.solvers.design import Design, compress
+from kan_tabular.solvers.smoothing import Groups
+from kan_tabular.solvers.terms import Term, build_term
+
+#: Design columns in all: cubic work stays within seconds. Wide tables keep the smoothest columns of each term.
+_MAX_COLUMNS = 2000
+#: log lambda at the start, by kind: moderate lines, smaller curvatures.
+_START = {"linear": 1.0, "curvature": 2.0, "level": 1.0, "missing": 1.0}
+#: Precision of columns that are not to be shrunk: a proper prior all the same (separable classes).
+_WEAK = np.log(1e-4)
+
+
+@dataclass
+class Problem:
+    """Design, penalty groups, terms (one a feature) and the start of log lambda."""
+
+    design: Design
+    groups: Groups
+    terms: list[Term]
+    rho: np.ndarray
+
+
+def build_problem(encoded, features, weights, *, n_knots, smoothing, select, n_outputs, device):
+    """Set up the additive model of the columns of `encoded` (n, p).
+
+    Parameters
+    ----------
+    smoothing : str, float or dict
+        A number (or a number for a feature's name) fixes that term's curvature or level parameter; the rest is free.
+    select : bool
+        Whether lines and missing levels are shrunk too (free parameters) or left alone.
+    """
+    n, p = encoded.shape
+    budget = max(min(max(10 * n, 300), _MAX_COLUMNS) // p, 1)
+    total = weights.sum()
+    terms, tables, indices = [], [], []
+    for j, feature in enumerate(features):
+        values, counts, index = compress(encoded[:, j], weights)
+        term = build_term(feature.kind, len(feature.levels), values, counts, 1 - counts.sum() / total if feature.missing else 0.0,
+                          n_knots=n_knots, adaptive=smoothing == "auto", max_columns=budget)
+        terms.append(term)
+        if term.curves.n_columns:
+            rows = np.append(values, np.nan) if feature.missing else values
+            tables.append(term.curves.columns(rows))
+            indices.append(index)
+    groups, rho = _groups(terms, features, smoothing, select, n_outputs)
+    return Problem(Design(tables, indices, n, device), groups, terms, rho)
+
+
+def _groups(terms, features, smoothing, select, n_outputs):
+    sizes, kinds, owner, free, rho = [], [], [], [], []
+    for j, term in enumerate(terms):
+        fixed = smoothing.get(features[j].name) if isinstance(smoothing, dict) else smoothing if not isinstance(smoothing, str) else None
+        for kind, size in term.groups:
+            shape = kind in ("curvature", "level")
+            free.append(fixed is None if shape else select)
+            start = _START[kind]
+            if shape and fixed is not None:
+                start = np.log(max(fixed, 1e-10))
+            elif not shape and not select:
+                start = _WEAK
+            sizes.append(size)
+            kinds.append(kind)
+            owner.append(j)
+            rho.append(start)
+    scale = np.concatenate([[0.0]] + [t.scale for t in terms])
+    start = np.concatenate([[1], 1 + np.cumsum(sizes, dtype=int)]).astype(int)
+    groups = Groups(start, scale, np.array(kinds, dtype=object), np.array(owner, dtype=int), np.array(free, dtype=bool), n_outputs)
+    return groups, np.array(rho, dtype=float)

@@ -1,0 +1,85 @@
+"""From a column to penalised design columns.
+
+Each block is centred, whitened by its Gram matrix and rotated so that its penalty is diagonal (the basis of Demmler
+and Reinsch, Numer. Math. 24, 1975). The units are then the same for every term: a coefficient of a numeric term is the
+standard deviation of what it adds to the linear predictor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import eigh
+
+from kan_tabular.bases import BSpline, Category
+from kan_tabular.fitted.curves import InputCurves
+from kan_tabular.likelihoods import helmert
+
+#: Columns of a block whose variance is below this share of the largest carry nothing but rounding.
+_RANK_TOLERANCE = 1e-10
+
+
+@dataclass
+class Term:
+    """Design columns of one feature, in groups that share one smoothing parameter.
+
+    Attributes
+    ----------
+    curves : InputCurves
+        Without coefficients yet.
+    groups : list of (kind, n_columns)
+        Kinds: "linear" (the part the curvature penalty does not see), "curvature", "level", "missing".
+    scale : ndarray of shape (n_columns,)
+        Penalty of each column at smoothing parameter 1. A curvature group has ``sum(1 / scale) = 1``: with smoothing
+        parameter lambda, the prior variance of the curved part is 1 / lambda.
+    """
+
+    curves: InputCurves
+    groups: list[tuple[str, int]]
+    scale: np.ndarray
+
+
+def build_term(kind, n_levels, values, counts, missing, *, n_knots, adaptive, max_columns):
+    """The term of a column with sorted distinct `values` (m,), their frequencies `counts` (m,) and a `missing` share."""
+    basis, transform, center, groups, scale = None, np.zeros((0, 0)), np.zeros(0), [], np.zeros(0)
+    if kind == "category" and n_levels > 1 and len(values) > 1:
+        basis = Category(n_levels)
+        # Contrasts of the levels: the overall level is the intercept's.
+        transform = helmert(n_levels)
+        center = counts @ transform[values.astype(int)] / counts.sum()
+        groups, scale = [("level", n_levels - 1)], np.ones(n_levels - 1)
+    elif kind == "numeric" and len(values) > 1:
+        basis = BSpline(n_knots, adaptive=adaptive).fit_unique(values, counts)
+        transform, center, curvature = _diagonalise(basis, values, counts, max_columns)
+        groups = [("linear", 1)] + ([("curvature", len(curvature))] if len(curvature) else [])
+        scale = np.concatenate([[1.0], curvature])
+    if 0 < missing < 1:
+        groups, scale = [*groups, ("missing", 1)], np.append(scale, 1.0)
+    return Term(InputCurves(basis, transform, center, missing), groups, scale)
+
+
+def _diagonalise(basis, values, counts, max_columns):
+    """Transform (K, r), column means (r,) and curvature penalties (r - 1,): first the line, then ever rougher curves."""
+    B = basis.evaluate(values)
+    share = counts / counts.sum()
+    mean = share @ B
+    gram = (B * share[:, None]).T @ B - np.outer(mean, mean)
+    variance, axes = eigh(gram)
+    kept = variance > _RANK_TOLERANCE * variance[-1]
+    white = axes[:, kept] / np.sqrt(variance[kept])
+    # Spline coefficients of the identity (Greville's abscissae): the line, which the penalty does not see.
+    d, t = basis.degree_, basis.knots_
+    identity = np.array([t[k + 1 : k + d + 1].mean() for k in range(basis.n_functions)])
+    line = white.T @ (gram @ identity)
+    line /= np.linalg.norm(line)
+    rest = np.linalg.qr(np.column_stack([line, np.eye(len(line))]))[0][:, 1 : len(line)]
+    roughness, rotation = eigh(rest.T @ (white.T @ basis.penalty() @ white) @ rest)
+    columns = np.column_stack([line, rest @ rotation])
+    keep = min(len(line), max_columns)
+    transform = white @ columns[:, :keep]
+    roughness = roughness[: keep - 1]
+    if len(roughness):
+        roughness = np.maximum(roughness, 1e-12 * roughness[-1])
+        roughness = roughness * (1 / roughness).sum()
+    return transform, mean @ transform, roughness

@@ -1,0 +1,107 @@
+"""The displays read the estimators as they read the stub."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from kan_tabular import KAAMClassifier, KAAMRegressor
+from kan_tabular.plots import ContributionDisplay, ImportanceDisplay, ShapeDisplay
+
+
+@pytest.fixture(scope="module")
+def breast():
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    return X, y.map({0: "malignant", 1: "benign"})
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    rng = np.random.default_rng(0)
+    n = 500
+    X = pd.DataFrame(
+        {
+            "age": rng.uniform(20, 90, n),
+            "dose": rng.lognormal(1.0, 1.0, n),
+            "ward": rng.choice(["cardiology", "general", "surgery"], n),
+            "smoker": rng.random(n) < 0.3,
+            "constant": 1.0,
+        }
+    )
+    eta = np.sin(X.age / 15) + np.log(X.dose) / 2 + X.ward.map({"cardiology": 1.0, "general": -1.0, "surgery": 0.0})
+    X.loc[rng.random(n) < 0.15, "dose"] = np.nan
+    X.loc[rng.random(n) < 0.1, "ward"] = None
+    return X, eta + rng.normal(scale=0.3, size=n)
+
+
+def check_shapes(model, display):
+    for panel, lines in zip(display.shapes, display.lines_, strict=True):
+        for class_, shape in panel.items():
+            own = model.shape_function(shape.feature, class_=class_)
+            drawn = lines[class_].get_ydata() if shape.kind == "numeric" else lines[class_].get_xdata()
+            np.testing.assert_array_equal(drawn, own.y if shape.kind == "numeric" else np.sort(own.y))
+
+
+def check_waterfall(display, start, end):
+    assert display.bars_[0].get_x() == pytest.approx(start)
+    assert display.bars_[-1].get_x() + display.bars_[-1].get_width() == pytest.approx(end)
+
+
+def test_binary(breast):
+    X, y = breast
+    model = KAAMClassifier().fit(X, y)
+    shapes = ShapeDisplay.from_estimator(model)
+    check_shapes(model, shapes)
+    assert shapes.axes_.shape == (3, 3)
+    check_waterfall(
+        ContributionDisplay.from_estimator(model, X, 5),
+        np.ravel(model.explain(X).base_values)[0],
+        model.decision_function(X)[5],
+    )
+    bars = ImportanceDisplay.from_estimator(model).bars_
+    assert len(bars) == 21 and sum(bar.get_width() for bar in bars) == pytest.approx(1.0)
+    for display in (shapes, ImportanceDisplay.from_estimator(model, X, kind="variance")):
+        display.figure_.savefig(io.BytesIO())
+
+
+def test_mixed_table_with_missing_values(mixed):
+    X, y = mixed
+    model = KAAMRegressor().fit(X, y)
+    display = ShapeDisplay.from_estimator(model)
+    check_shapes(model, display)
+    display.figure_.savefig(io.BytesIO())
+    given = ShapeDisplay.from_estimator(model, X=X)
+    for own, panel in zip(display.shapes, given.shapes, strict=True):
+        own, panel = own[None], panel[None]
+        np.testing.assert_allclose(panel.density.weight, own.density.weight, atol=1e-9)
+        if own.missing is not None:
+            assert panel.missing.weight == pytest.approx(own.missing.weight)
+    row = int(np.flatnonzero(X.dose.isna())[0])
+    waterfall = ContributionDisplay.from_estimator(model, X, row)
+    check_waterfall(waterfall, np.ravel(model.explain(X).base_values)[0], model.predict(X)[row])
+    labels = [tick.get_text() for tick in waterfall.ax_.get_yticklabels()]
+    assert "dose = missing" in labels and f"ward = {X.ward[row]}" in labels
+
+
+def test_multiclass():
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    model = KAAMClassifier().fit(X, y)
+    check_shapes(model, ShapeDisplay.from_estimator(model, [0, 1]))
+    check_shapes(model, ShapeDisplay.from_estimator(model, [0, 1], class_=1))
+    display = ContributionDisplay.from_estimator(model, X, 0, class_=2)
+    check_waterfall(display, np.ravel(model.explain(X[:1]).base_values)[2], model.decision_function(X)[0, 2])
+
+
+def test_pipeline_and_arrays(breast):
+    X, y = breast
+    model = make_pipeline(StandardScaler(), KAAMClassifier()).fit(X, y)
+    display = ShapeDisplay.from_estimator(model, "mean radius")
+    x = display.lines_[0][None].get_xdata()
+    assert x.min() == pytest.approx(X["mean radius"].min()) and x.max() == pytest.approx(X["mean radius"].max())
+    bare = KAAMClassifier().fit(X.to_numpy(), y)
+    assert ShapeDisplay.from_estimator(bare, "x0").axes_[0, 0].get_xlabel() == "x0"
+    assert ContributionDisplay.from_estimator(bare, X.to_numpy(), 3).data[0] == X.iloc[3, 0]
