@@ -431,7 +431,8 @@ weighted by prevalence, and Brier the sum over classes.
 * `kaam`: `KAAMClassifier()`, the raw table.
 * `linear`: L2 logistic regression (median imputation and missing indicators, scaling, one-hot), its strength by inner
   3-fold log loss.
-* `ebm`: `ExplainableBoostingClassifier` with its defaults; missing text is a level.
+* `ebm`: `ExplainableBoostingClassifier` with its defaults, so its own early stopping does not know the groups; missing
+  text is a level.
 * `pygam`: `LogisticGAM`, splines and factors, median imputation and missing indicators, smoothness by its own
   `gridsearch`, at most 25 iterations a fit (R's limit for `glm`); several classes one against the rest, normalised.
 * `hgbt`, `xgbt`: histogram boosting and XGBoost, 12 random draws of their parameters by inner 3-fold log loss.
