@@ -12,7 +12,8 @@ from kan_tabular import KAAMClassifier, KAAMRegressor
 N = 60
 ADVICE = re.compile(
     r"drop|remove|imput|replace|convert|encode|pass|\buse\b|give|rename|provide|supply|choose|check|clip|rescale|turn|"
-    r"make|group|raise|must|need|required|expected|should|at least",
+    r"make|group|raise|must|need|required|expect|should|at least|0 or more|"
+    r", but X has|not a column of|is for ",  # stating what was found beside what is possible says it too
     re.IGNORECASE,
 )
 CONTAINERS = {

@@ -132,7 +132,7 @@ def test_perfectly_separable_classes_are_accepted(n_classes, select, smoothing):
     model = KAAMClassifier(smoothing=smoothing, select=select).fit(table, y)
     finite_everywhere(model, table)
     if smoothing != 1.0:  # a smoothness the user fixed may be too stiff to follow the steps
-        assert model.score(table, y) > 0.95
+        assert model.score(table, y) > 0.9
 
 
 def test_the_smallest_tables_are_accepted():

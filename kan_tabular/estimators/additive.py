@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
 from kan_tabular.encoding import TableEncoder
 from kan_tabular.estimators._curves import CurvesMixin
@@ -191,7 +191,7 @@ class KAAMClassifier(ClassifierMixin, _Additive):
         check_missing_labels(y)
         check_classification_targets(y)
         n = len(y)
-        check_lengths(_n_rows(X), y=y, groups=groups)
+        check_lengths(_num_samples(X), y=y, groups=groups)
         check_exposure(exposure, n, "log_loss")
         weights = check_weights(sample_weight, X, n)
         self.classes_, codes = np.unique(y, return_inverse=True)
@@ -299,7 +299,7 @@ class KAAMRegressor(RegressorMixin, _Additive):
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
         y = column_or_1d(check_array(y, ensure_2d=False, dtype="numeric", input_name="y"), warn=True).astype(float)
         n = len(y)
-        check_lengths(_n_rows(X), y=y, groups=groups)
+        check_lengths(_num_samples(X), y=y, groups=groups)
         weights = check_weights(sample_weight, X, n)
         exposure = check_exposure(exposure, n, self.loss)
         if self.loss == "poisson" and (y < 0).any():
@@ -307,7 +307,6 @@ class KAAMRegressor(RegressorMixin, _Additive):
         if self.loss == "gamma" and (y <= 0).any():
             raise ValueError(f"y holds {y.min():g} (row {int(y.argmin())}): loss='gamma' needs positive targets.")
         offset = 0.0 if exposure is None else np.log(exposure)
-        # A Gaussian target is fitted in units of its spread: the guards of the solver then mean the same for every target.
         return self._fit(X, y, weights, self._LIKELIHOODS[self.loss](), offset)
 
     def predict(self, X, return_std=False):
@@ -346,10 +345,6 @@ def check_missing_labels(y):
 
     if y.dtype.kind == "O" and pd.isna(y).any():
         raise ValueError(f"Input y contains NaN: row {int(np.flatnonzero(pd.isna(y))[0])} has no class label; drop such rows.")
-
-
-def _n_rows(X):
-    return X.shape[0] if hasattr(X, "shape") else len(X)
 
 
 class _progress:

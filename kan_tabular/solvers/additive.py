@@ -58,10 +58,9 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
         if design.n_rows >= 2 * _SAMPLE_ROWS:
             part = slice(None, None, design.n_rows // _SAMPLE_ROWS)
             small = design.rows(part)
-            factor = n / float(weights[part].sum())
             shift = offset[part] if hasattr(offset, "shape") else offset
-            start = fit_additive(small, likelihood, y[part], weights[part] * factor, shift, groups, prior, rho, max_iter=max_iter,
-                                 tol=1e-2, report=report)
+            start = fit_additive(small, likelihood, y[part], weights[part], shift, groups, prior, rho, max_iter=max_iter, tol=1e-2,
+                                 report=report)
             b, rho = start.b, start.rho
 
     def state(b, eta):
@@ -91,7 +90,7 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
         b, eta = b + step * (target - b), eta + step * move
         if report:
             report(iteration, after)
-        if step == 1.0 and decrement < tol and gain < 10 * tol:
+        if step == 1.0 and decrement < tol and gain < 10 * tol * (1 + posterior.edf.sum()):
             break
     else:
         warnings.warn(f"The fit stopped at max_iter={max_iter} before its changes fell below tol={tol}; raise max_iter.",

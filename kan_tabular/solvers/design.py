@@ -7,13 +7,18 @@ same code runs on NumPy arrays and on torch tensors (`device`).
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from array_api_compat import array_namespace
+from threadpoolctl import ThreadpoolController
 
 #: Cells of the design matrix up to which it is kept dense (160 MB).
 _DENSE_CELLS = 2e7
 #: Rows per gathered block: its matrix stays in the cache.
 _BLOCK = 4096
+#: Rows per task of the thread pool.
+_PART = 32 * _BLOCK
 #: Columns with more distinct values than this are binned above `_EXACT_ROWS` rows.
 _MAX_BINS = 1024
 _EXACT_ROWS = 20_000
@@ -62,6 +67,18 @@ def _bin(v, w):
     return mean, rank[inverse]
 
 
+def _in_threads(task, arguments, threaded):
+    """Results of `task` in order, on as many threads as BLAS may use, each with a BLAS of one thread."""
+    if not threaded or len(arguments) == 1:
+        return [task(a) for a in arguments]
+    blas = ThreadpoolController().select(user_api="blas")
+    workers = max([1, *(library["num_threads"] for library in blas.info())])
+    if workers == 1:
+        return [task(a) for a in arguments]
+    with blas.limit(limits=1), ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(task, arguments))
+
+
 class Design:
     """Intercept and blocks of columns over n rows.
 
@@ -93,7 +110,7 @@ class Design:
     def to_numpy(self, array):
         return array if self.device == "cpu" else array.cpu().numpy()
 
-    def rows(self, selection, tables_too=True):
+    def rows(self, selection):
         """The design of some rows (NumPy index or slice), sharing the tables."""
         new = object.__new__(Design)
         new.__dict__.update(self.__dict__)
@@ -114,12 +131,13 @@ class Design:
             X[:, start:stop] = xp.take(table, index[rows], axis=0)
         return X
 
-    def _blocks(self):
+    def _blocks(self, start, stop):
+        stop = min(stop, self.n_rows)
         if self._dense is not None:
-            yield slice(0, self.n_rows), self._dense
+            yield slice(start, stop), self._dense[start:stop]
             return
-        for start in range(0, self.n_rows, _BLOCK):
-            rows = slice(start, min(start + _BLOCK, self.n_rows))
+        for first in range(start, stop, _BLOCK):
+            rows = slice(first, min(first + _BLOCK, stop))
             yield rows, self._gather(rows)
 
     def linear(self, b):
@@ -137,14 +155,23 @@ class Design:
     def normal_equations(self, gradient, hessian):
         """``X' gradient`` (q, C) and ``X' hessian X`` (qC, qC), as NumPy arrays; coefficient (a, c) stands at c q + a."""
         q, C = self.n_columns, gradient.shape[1]
-        score, information = 0.0, [[0.0] * C for _ in range(C)]
-        for rows, X in self._blocks():
-            score = score + X.T @ gradient[rows]
-            for c in range(C):
-                root = X * hessian[rows, c, c, None] ** 0.5
-                information[c][c] = information[c][c] + root.T @ root
-                for d in range(c):
-                    information[c][d] = information[c][d] + (X * hessian[rows, c, d, None]).T @ X
+
+        def part(start):
+            """Sums over some blocks of rows; the same partition whatever the number of threads."""
+            score, information = 0.0, [[0.0] * C for _ in range(C)]
+            for rows, X in self._blocks(start, start + _PART):
+                score = score + X.T @ gradient[rows]
+                for c in range(C):
+                    # Rounding can leave a multinomial variance a hair below zero.
+                    root = X * self.xp.clip(hessian[rows, c, c, None], 0.0, None) ** 0.5
+                    information[c][c] = information[c][c] + root.T @ root
+                    for d in range(c):
+                        information[c][d] = information[c][d] + (X * hessian[rows, c, d, None]).T @ X
+            return score, information
+
+        parts = _in_threads(part, range(0, self.n_rows, _PART), self.device == "cpu")
+        score = sum(s for s, _ in parts)
+        information = [[sum(i[c][d] for _, i in parts) for d in range(c + 1)] for c in range(C)]
         A = np.empty((q * C, q * C))
         for c in range(C):
             for d in range(c + 1):

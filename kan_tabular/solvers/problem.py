@@ -56,12 +56,13 @@ def build_problem(encoded, features, weights, *, n_knots, smoothing, select, n_o
 
 
 def _groups(terms, features, smoothing, select, n_outputs):
-    sizes, kinds, owner, free, rho = [], [], [], [], []
+    sizes, kinds, owner, free, penalised, rho = [], [], [], [], [], []
     for j, term in enumerate(terms):
         fixed = smoothing.get(features[j].name) if isinstance(smoothing, dict) else smoothing if not isinstance(smoothing, str) else None
         for kind, size in term.groups:
             shape = kind in ("curvature", "level")
             free.append(fixed is None if shape else select)
+            penalised.append(shape or select)
             start = _START[kind]
             if shape and fixed is not None:
                 start = np.log(max(fixed, 1e-10))
@@ -73,5 +74,6 @@ def _groups(terms, features, smoothing, select, n_outputs):
             rho.append(start)
     scale = np.concatenate([[0.0]] + [t.scale for t in terms])
     start = np.concatenate([[1], 1 + np.cumsum(sizes, dtype=int)]).astype(int)
-    groups = Groups(start, scale, np.array(kinds, dtype=object), np.array(owner, dtype=int), np.array(free, dtype=bool), n_outputs)
+    groups = Groups(start, scale, np.array(kinds, dtype=object), np.array(owner, dtype=int), np.array(free, dtype=bool),
+                    np.array(penalised, dtype=bool), n_outputs)
     return groups, np.array(rho, dtype=float)

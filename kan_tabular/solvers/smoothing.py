@@ -38,6 +38,8 @@ class Groups:
     feature : ndarray of int (G,)
     free : ndarray of bool (G,)
         Whether the data choose lambda; otherwise `rho` keeps its start.
+    penalised : ndarray of bool (G,)
+        Whether its prior is meant (otherwise it is only there to keep the problem proper).
     n_outputs : int
         Outputs share the smoothing parameters.
     """
@@ -47,10 +49,13 @@ class Groups:
     kind: np.ndarray
     feature: np.ndarray
     free: np.ndarray
+    penalised: np.ndarray
     n_outputs: int = 1
 
     def __post_init__(self):
         self.size = np.diff(self.start)
+        #: Coefficients outside every penalty: the intercepts, and lines that are not to be shrunk.
+        self.n_unpenalised = self.n_outputs * (1 + int(self.size[~self.penalised].sum()))
         self.of_column = np.concatenate([[0], np.repeat(np.arange(len(self.size)), self.size)])
 
     def precision(self, rho):
@@ -148,7 +153,7 @@ class WorkingModel:
         step = b - self.b0
         rss = self.rss0 - 2 * self.score @ step + step @ self.A @ step
         penalty = precision * b**2
-        n_free = self.n - groups.n_outputs  # the intercepts are not penalised
+        n_free = self.n - groups.n_unpenalised
         phi = 1.0 if self.scale_known else max((rss + penalty.sum()) / max(n_free, 1.0), 1e-300)
         shrunk = groups.sums(penalty) / phi
         inside = groups.sums(precision * np.diag(V))
