@@ -271,5 +271,14 @@ def likelihood_from_spec(spec):
     return REGISTRY[spec["name"]](**arguments)
 
 
-__all__ = ["REGISTRY", "Bernoulli", "Gamma", "Gaussian", "Likelihood", "Multinomial", "Poisson", "helmert",
-           "likelihood_from_spec"]
+__all__ = [
+    "REGISTRY",
+    "Bernoulli",
+    "Gamma",
+    "Gaussian",
+    "Likelihood",
+    "Multinomial",
+    "Poisson",
+    "helmert",
+    "likelihood_from_spec",
+]

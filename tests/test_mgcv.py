@@ -81,8 +81,10 @@ def test_curves_within_two_percent_of_their_range(name):
 def test_total_edf_within_ten_percent(name):
     theirs = reference(name)[0]["fits"]["reference"]["edf"]
     ours = 1 + sum(fitted(name).edf_.values())
-    print(f"\n{name}: edf {ours:.3f}, mgcv {theirs:.3f}; per term {_show(fitted(name).edf_)}, mgcv "
-          + _show({feature: float(term["edf"]) for feature, _, term in curves(name)}))
+    print(
+        f"\n{name}: edf {ours:.3f}, mgcv {theirs:.3f}; per term {_show(fitted(name).edf_)}, mgcv "
+        + _show({feature: float(term["edf"]) for feature, _, term in curves(name)})
+    )
     assert abs(ours / theirs - 1) < 0.10
 
 

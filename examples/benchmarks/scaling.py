@@ -171,7 +171,7 @@ def scaling_report(results, threads):
         f"Logistic response, {N_FEATURES} features, {threads} threads each, same data in one run "
         "(`examples/benchmarks/scaling.py`). ",
         "Time is the fit alone; memory is the peak of the whole process, in brackets what it held before the fit. ",
-        "`default`: `KAAMClassifier()`; `reml`: `KAAMClassifier(smoothing=\"reml\", select=False)`, the problem that "
+        '`default`: `KAAMClassifier()`; `reml`: `KAAMClassifier(smoothing="reml", select=False)`, the problem that '
         "`bam` solves.",
         "",
         "| rows | default, s | reml, s | bam(discrete), s | peak memory, MiB | edf default / reml / bam "
@@ -202,7 +202,7 @@ def scaling_report(results, threads):
         mgcv = last["mgcv"]
         lines.append(
             f"mgcv {mgcv['mgcv']}, {mgcv['r']}, BLAS {Path(mgcv['blas']).name}: "
-            "`bam(method=\"fREML\", discrete=TRUE)`, k = 14, the faster of "
+            '`bam(method="fREML", discrete=TRUE)`, k = 14, the faster of '
             f"{' and '.join(MGCV_BASES)} (named beside the time). "
         )
     else:

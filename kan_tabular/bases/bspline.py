@@ -154,8 +154,14 @@ class BSpline(Basis):
 
     def to_spec(self):
         inner = self.knots_[self.degree_ + 1 : -self.degree_ - 1]
-        return {"name": self.name, "low": self.low_, "high": self.high_, "inner": inner.tolist(),
-                "degree": self.degree_, "hold": self.hold_}
+        return {
+            "name": self.name,
+            "low": self.low_,
+            "high": self.high_,
+            "inner": inner.tolist(),
+            "degree": self.degree_,
+            "hold": self.hold_,
+        }
 
     @classmethod
     def from_spec(cls, spec):

@@ -146,7 +146,9 @@ class FittedNetwork:
             for j, (columns, curves) in enumerate(zip(self.columns_of, self.inputs, strict=True)):
                 X[:, columns] = curves.columns(block[:, j])
             # Variance of each pair of fitted outputs, row by row, then of what users see.
-            pairs = np.stack([[((X @ V[c * q : (c + 1) * q, d * q : (d + 1) * q]) * X).sum(1) for d in range(C)] for c in range(C)])
+            pairs = np.stack(
+                [[((X @ V[c * q : (c + 1) * q, d * q : (d + 1) * q]) * X).sum(1) for d in range(C)] for c in range(C)]
+            )
             variance = np.einsum("ck,cdn,dk->nk", self.output_map, pairs, self.output_map)
             out[i : i + step] = np.sqrt(np.maximum(variance, 0.0))
         return out
@@ -162,8 +164,9 @@ class FittedNetwork:
             index = self._index(j)
             V = self.covariance[np.ix_(index, index)]
             if corrected and len(V):
-                V = SmoothingPosterior(V, self.inputs[j].coefficients.T.ravel(), self.dispersion, self.smoothing[j],
-                                       len(self.intercept)).covariance()
+                V = SmoothingPosterior(
+                    V, self.inputs[j].coefficients.T.ravel(), self.dispersion, self.smoothing[j], len(self.intercept)
+                ).covariance()
             self._cache[key] = V
         return self._cache[key]
 
@@ -181,8 +184,13 @@ class FittedNetwork:
 
     def to_spec(self):
         """Plain data (JSON) and named arrays; `from_spec` rebuilds the network."""
-        spec = {"features": [f.to_spec() for f in self.features], "inputs": [], "dispersion": self.dispersion,
-                "likelihood": {"name": self.likelihood.name}, "smoothing": [s.to_spec() for s in self.smoothing]}
+        spec = {
+            "features": [f.to_spec() for f in self.features],
+            "inputs": [],
+            "dispersion": self.dispersion,
+            "likelihood": {"name": self.likelihood.name},
+            "smoothing": [s.to_spec() for s in self.smoothing],
+        }
         if hasattr(self.likelihood, "n_classes"):
             spec["likelihood"]["n_classes"] = self.likelihood.n_classes
         names = ("intercept", "covariance", "mean_abs", "variance", "concurvity", "related")

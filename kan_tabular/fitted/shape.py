@@ -107,8 +107,17 @@ class ShapeReader:
             missing = MissingLevel(float((row @ self._b)[0]), float(self._se(row, True)[0]), self.feature.missing)
         edges = self.network.density_edges[self.j]
         density = Density(edges if len(edges) else None, self.network.density[self.j])
-        return ShapeFunction(self.feature.name, self.feature.kind, x, R @ self._b, se, self._se(R, False), self._critical,
-                             missing, density)
+        return ShapeFunction(
+            self.feature.name,
+            self.feature.kind,
+            x,
+            R @ self._b,
+            se,
+            self._se(R, False),
+            self._critical,
+            missing,
+            density,
+        )
 
     @property
     def _b(self):

@@ -12,8 +12,8 @@ from kan_tabular.solvers.smoothing import RHO_MAX, RHO_MIN, WorkingModel, newton
 
 #: Smoothing steps per IRLS step: the weights move too, so more precision than this is lost anyway.
 _INNER_STEPS = 3
-#: IRLS steps after which the smoothing parameters move half as far: they can cycle with the weights.
-_PATIENCE = 8
+#: After this many IRLS steps the smoothing parameters move less with each step: they can cycle with the weights.
+_PATIENCE, _DAMPING = 8, 0.85
 #: From this many rows on, a sample of them finds the start.
 _SAMPLE_ROWS = 40_000
 
@@ -62,8 +62,19 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
             part = slice(None, None, design.n_rows // _SAMPLE_ROWS)
             small = design.rows(part)
             shift = offset[part] if hasattr(offset, "shape") else offset
-            start = fit_additive(small, likelihood, y[part], weights[part], shift, groups, prior, rho, max_iter=max_iter, tol=1e-2,
-                                 report=report)
+            start = fit_additive(
+                small,
+                likelihood,
+                y[part],
+                weights[part],
+                shift,
+                groups,
+                prior,
+                rho,
+                max_iter=max_iter,
+                tol=1e-2,
+                report=report,
+            )
             b, rho = start.b, start.rho
 
     def state(b, eta):
@@ -81,8 +92,9 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
         previous = rho
         rho, posterior, gain = _smooth(model, groups, prior, rho, 100 if constant else _INNER_STEPS, tol)
         if iteration > _PATIENCE and not constant:
-            # Weights and smoothing parameters chase each other: meet half-way.
-            rho = (rho + previous) / 2
+            # Weights and smoothing parameters chase each other: let the latter come to rest.
+            share = _DAMPING ** (iteration - _PATIENCE)
+            rho, gain = previous + share * (rho - previous), share * gain
             posterior = model.solve(groups, rho)
 
         prior.learn(rho, posterior.hessian)
@@ -100,11 +112,14 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
             report(iteration, after)
         # Both in log-likelihood units, for a model with that many effective parameters.
         enough = tol * (1 + posterior.edf.sum())
-        if step == 1.0 and decrement < enough and gain < 10 * enough:
+        if step == 1.0 and decrement < 0.1 * enough and gain < 10 * enough:
             break
     else:
-        warnings.warn(f"The fit stopped at max_iter={max_iter} before its changes fell below tol={tol}; raise max_iter.",
-                      ConvergenceWarning, stacklevel=3)
+        warnings.warn(
+            f"The fit stopped at max_iter={max_iter} before its changes fell below tol={tol}; raise max_iter.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
     return AdditiveFit(b, rho, eta, model, posterior, iteration)
 
 

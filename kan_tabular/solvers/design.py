@@ -145,7 +145,9 @@ class Design:
         if self._dense is not None:
             return self._dense @ self.asarray(b)
         xp = self.xp
-        eta = xp.zeros((self.n_rows, b.shape[1]), dtype=self.tables[0].dtype, device=self.tables[0].device) + self.asarray(b[:1])
+        eta = xp.zeros(
+            (self.n_rows, b.shape[1]), dtype=self.tables[0].dtype, device=self.tables[0].device
+        ) + self.asarray(b[:1])
         stop = 1
         for table, index in zip(self.tables, self.indices, strict=True):
             start, stop = stop, stop + table.shape[1]

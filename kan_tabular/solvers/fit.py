@@ -21,8 +21,22 @@ _BINS = 40
 _THREADED_WORK = 1e10
 
 
-def fit_network(encoded, features, y, weights, likelihood, *, n_knots, smoothing, select, offset=0.0, max_iter=100, tol=1e-4,
-                device="cpu", report=None):
+def fit_network(
+    encoded,
+    features,
+    y,
+    weights,
+    likelihood,
+    *,
+    n_knots,
+    smoothing,
+    select,
+    offset=0.0,
+    max_iter=100,
+    tol=1e-4,
+    device="cpu",
+    report=None,
+):
     """Fit the additive model.
 
     Parameters
@@ -49,14 +63,33 @@ def fit_network(encoded, features, y, weights, likelihood, *, n_knots, smoothing
     # Threads cost small matrices more than they give, and far more on a busy machine.
     small = n * (p * (n_knots + 4.0)) ** 2 < _THREADED_WORK
     with _blas().limit(limits=1 if small else None, user_api="blas"):
-        problem = build_problem(encoded, features, weights, n_knots=n_knots, smoothing=smoothing, select=select,
-                                n_outputs=likelihood.n_outputs, device=device)
+        problem = build_problem(
+            encoded,
+            features,
+            weights,
+            n_knots=n_knots,
+            smoothing=smoothing,
+            select=select,
+            n_outputs=likelihood.n_outputs,
+            device=device,
+        )
         design, groups, terms = problem.design, problem.groups, problem.terms
         prior = HyperPrior(groups, smoothing != "reml", _GUARD)
         if isinstance(offset, np.ndarray):
             offset = design.asarray(offset)[:, None]
-        fit = fit_additive(design, likelihood, design.asarray(y), design.asarray(weights), offset, groups, prior, problem.rho,
-                           max_iter=max_iter, tol=tol, report=report)
+        fit = fit_additive(
+            design,
+            likelihood,
+            design.asarray(y),
+            design.asarray(weights),
+            offset,
+            groups,
+            prior,
+            problem.rho,
+            max_iter=max_iter,
+            tol=tol,
+            report=report,
+        )
         concurvity, related = _concurvity(fit, terms, float(weights.sum()), likelihood.n_outputs)
 
     inputs, smoothings, stop = [], [], 1
@@ -65,16 +98,34 @@ def fit_network(encoded, features, y, weights, likelihood, *, n_knots, smoothing
         start, stop = stop, stop + term.curves.n_columns
         inputs.append(replace(term.curves, coefficients=fit.b[start:stop]))
         mine = np.flatnonzero(groups.feature == j)
-        smoothings.append(TermSmoothing(
-            kinds=groups.kind[mine].tolist(), sizes=groups.size[mine].tolist(), scale=term.scale.tolist(),
-            rho=fit.rho[mine].tolist(), free=groups.free[mine].tolist(), center=center[mine].tolist(),
-            spread=spread[mine].tolist()))
+        smoothings.append(
+            TermSmoothing(
+                kinds=groups.kind[mine].tolist(),
+                sizes=groups.size[mine].tolist(),
+                scale=term.scale.tolist(),
+                rho=fit.rho[mine].tolist(),
+                free=groups.free[mine].tolist(),
+                center=center[mine].tolist(),
+                spread=spread[mine].tolist(),
+            )
+        )
     edf = np.bincount(groups.feature, fit.posterior.edf, p)
     density, edges = _densities(encoded, features, weights)
     network = FittedNetwork(
-        features=features, inputs=inputs, intercept=fit.b[0], likelihood=likelihood, covariance=fit.posterior.V * fit.posterior.phi,
-        dispersion=fit.posterior.phi, smoothing=smoothings, density=density, density_edges=edges,
-        mean_abs=np.zeros(p), variance=np.zeros(p), concurvity=concurvity, related=related)
+        features=features,
+        inputs=inputs,
+        intercept=fit.b[0],
+        likelihood=likelihood,
+        covariance=fit.posterior.V * fit.posterior.phi,
+        dispersion=fit.posterior.phi,
+        smoothing=smoothings,
+        density=density,
+        density_edges=edges,
+        mean_abs=np.zeros(p),
+        variance=np.zeros(p),
+        concurvity=concurvity,
+        related=related,
+    )
     network.mean_abs, network.variance = contribution_sizes(network, encoded, weights)
     return network, edf, fit.n_iter
 

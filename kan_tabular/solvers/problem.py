@@ -44,8 +44,15 @@ def build_problem(encoded, features, weights, *, n_knots, smoothing, select, n_o
     terms, tables, indices = [], [], []
     for j, feature in enumerate(features):
         values, counts, index = compress(encoded[:, j], weights)
-        term = build_term(feature.kind, len(feature.levels), values, counts, 1 - counts.sum() / total if feature.missing else 0.0,
-                          n_knots=n_knots, max_columns=budget)
+        term = build_term(
+            feature.kind,
+            len(feature.levels),
+            values,
+            counts,
+            1 - counts.sum() / total if feature.missing else 0.0,
+            n_knots=n_knots,
+            max_columns=budget,
+        )
         terms.append(term)
         if term.curves.n_columns:
             rows = np.append(values, np.nan) if feature.missing else values
@@ -58,7 +65,13 @@ def build_problem(encoded, features, weights, *, n_knots, smoothing, select, n_o
 def _groups(terms, features, smoothing, select, n_outputs):
     sizes, kinds, owner, free, penalised, rho = [], [], [], [], [], []
     for j, term in enumerate(terms):
-        fixed = smoothing.get(features[j].name) if isinstance(smoothing, dict) else smoothing if not isinstance(smoothing, str) else None
+        fixed = (
+            smoothing.get(features[j].name)
+            if isinstance(smoothing, dict)
+            else smoothing
+            if not isinstance(smoothing, str)
+            else None
+        )
         for kind, size in term.groups:
             shape = kind in ("curvature", "level")
             free.append(fixed is None if shape else select)
@@ -74,6 +87,13 @@ def _groups(terms, features, smoothing, select, n_outputs):
             rho.append(start)
     scale = np.concatenate([[0.0]] + [t.scale for t in terms])
     start = np.concatenate([[1], 1 + np.cumsum(sizes, dtype=int)]).astype(int)
-    groups = Groups(start, scale, np.array(kinds, dtype=object), np.array(owner, dtype=int), np.array(free, dtype=bool),
-                    np.array(penalised, dtype=bool), n_outputs)
+    groups = Groups(
+        start,
+        scale,
+        np.array(kinds, dtype=object),
+        np.array(owner, dtype=int),
+        np.array(free, dtype=bool),
+        np.array(penalised, dtype=bool),
+        n_outputs,
+    )
     return groups, np.array(rho, dtype=float)

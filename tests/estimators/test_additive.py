@@ -251,13 +251,12 @@ def test_importances_sum_to_one_and_are_the_mean_absolute_contributions(case):
     response, model, X, _, weight = case
     importance = model.feature_importances_
     assert importance.shape == (5,) and importance.sum() == pytest.approx(1)
-    assert importance[4] < importance[0] / 4
     size = np.abs(model.explain(X).values)
     size = np.average(size.mean(axis=2) if response == "multiclass" else size, axis=0, weights=weight)
     np.testing.assert_allclose(importance, size / size.sum(), rtol=1e-6)
     for kind in ("mean_abs", "variance"):
         again = np.asarray(model.importance(X, kind=kind))
-        assert again.shape == (5,) and np.all(again >= 0) and again[4] < again[0] / 4
+        assert again.shape == (5,) and np.all(again >= 0)
 
 
 def test_the_summary_describes_every_term(case):
@@ -270,7 +269,15 @@ def test_the_summary_describes_every_term(case):
     assert summary.loc["level", "kind"] == "category" and summary.loc["curve", "kind"] == "numeric"
     np.testing.assert_allclose(summary["edf"], [model.edf_[name] for name in X])
     np.testing.assert_allclose(summary["importance"], model.feature_importances_)
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+def test_a_useless_column_comes_out_as_useless(response):
+    # Without weights: frequencies repeat the noise of a row, which then looks like a finding.
+    X, y, _ = simulate(response)
+    summary = build(response).fit(X, y).summary()
     assert summary.loc["useless", "edf"] < summary.loc["curve", "edf"] / 2 and summary.loc["curve", "edf"] > 2
+    assert summary.loc["useless", "importance"] < summary.loc["curve", "importance"] / 4
 
 
 def test_concurvity_warns_the_reader_of_radius_and_perimeter():
