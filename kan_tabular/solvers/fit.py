@@ -126,7 +126,7 @@ def fit_network(
         concurvity=concurvity,
         related=related,
     )
-    network.mean_abs, network.variance = contribution_sizes(network, encoded, weights)
+    network.mean_abs, network.variance = _training_sizes(network, problem, weights.sum())
     return network, edf, fit.n_iter
 
 
@@ -134,6 +134,18 @@ def fit_network(
 def _blas():
     """The BLAS libraries of this process; looking them up takes milliseconds, so once."""
     return ThreadpoolController()
+
+
+def _training_sizes(network, problem, total):
+    """`contribution_sizes` of the training rows, from the distinct values of each column."""
+    p = len(network.inputs)
+    mean_abs, variance = np.zeros(p), np.zeros(p)
+    for j, (table, counts) in problem.distinct.items():
+        c = table @ network.inputs[j].coefficients @ network.output_map
+        share = counts / total
+        mean_abs[j] = (share @ np.abs(c)).mean()
+        variance[j] = (share @ c**2 - (share @ c) ** 2).clip(0.0).mean()
+    return mean_abs, variance
 
 
 def contribution_sizes(network, encoded, weights=None):
