@@ -138,7 +138,7 @@ def _blas():
 
 
 def _training_sizes(network, problem, total):
-    """`contribution_sizes` of the training rows, from the distinct values of each column."""
+    """`FittedNetwork.contribution_sizes` of the training rows, from the distinct values of each column."""
     p = len(network.inputs)
     mean_abs, variance = np.zeros(p), np.zeros(p)
     for j, (table, counts) in problem.distinct.items():
@@ -147,20 +147,6 @@ def _training_sizes(network, problem, total):
         mean_abs[j] = (share @ np.abs(c)).mean()
         variance[j] = (share @ c**2 - (share @ c) ** 2).clip(0.0).mean()
     return mean_abs, variance
-
-
-def contribution_sizes(network, encoded, weights=None):
-    """Mean |contribution| and variance of the contributions over rows, averaged over classes: two arrays (p,)."""
-    n = len(encoded)
-    weights = np.ones(n) if weights is None else weights
-    total, first, second, size = weights.sum(), 0.0, 0.0, 0.0
-    step = max(2_000_000 // encoded.shape[1], 1)
-    for i in range(0, n, step):
-        c, w = network.contributions(encoded[i : i + step]), weights[i : i + step]
-        size = size + np.tensordot(w, np.abs(c), 1)
-        first = first + np.tensordot(w, c, 1)
-        second = second + np.tensordot(w, c**2, 1)
-    return (size / total).mean(1), np.maximum(second / total - (first / total) ** 2, 0.0).mean(1)
 
 
 def _densities(encoded, features, weights):
