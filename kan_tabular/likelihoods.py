@@ -4,7 +4,7 @@ Every likelihood sees the linear predictor ``eta`` of shape (n, n_outputs) and t
 `prepare` gives it. Written against the array API: NumPy arrays and torch tensors both work. `weights` (n,) are
 frequencies everywhere.
 
-To add one: subclass `Likelihood`, give value, gradient and Hessian, and add a line to `REGISTRY`.
+To add one, see docs/extending.md.
 """
 
 from __future__ import annotations

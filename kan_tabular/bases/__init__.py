@@ -1,4 +1,4 @@
-"""Basis families. A new family is one file here and one line in `REGISTRY`."""
+"""Basis families, by name. See docs/extending.md for what a new one needs."""
 
 from kan_tabular.bases.base import Basis
 from kan_tabular.bases.bspline import BSpline

@@ -154,8 +154,8 @@ class KAAMClassifier(ClassifierMixin, _Additive):
 
     References
     ----------
-    Apellaniz et al. (2025), arXiv 2509.16750 (the additive network); Wood (2017), *Generalized Additive Models*; Wood &
-    Fasiolo (2017), "A generalized Fellner-Schall method".
+    Apellaniz et al. (2025), arXiv 2509.16750 (the additive network); Wood (2017), *Generalized Additive Models*, 2nd
+    ed., sections 6.2 and 6.5 (the fit); Wood, Li, Shaddick & Augustin (2017), JASA 112 (large tables).
 
     Examples
     --------

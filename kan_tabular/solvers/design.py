@@ -52,13 +52,15 @@ def compress(x, weights, exact):
 
 def _bin(v, w):
     sample = np.sort(v[:: max(len(v) // 50_000, 1)])
-    distinct = sample[np.concatenate([[True], np.diff(sample) > 0])]
-    low, high = v.min(), v.max()
-    if len(distinct) > _MAX_BINS:
-        ranks = np.linspace(0, len(sample) - 1, _MAX_BINS // 2 + 1).astype(int)
-        edges = np.unique(np.concatenate([sample[ranks], np.linspace(low, high, _MAX_BINS // 2 + 1)]))[1:-1]
-    else:
-        edges = (distinct[1:] + distinct[:-1]) / 2
+    if np.count_nonzero(np.diff(sample)) < _MAX_BINS:
+        # Few values, it seems: keep each of them, also those that the sample missed.
+        values, inverse = np.unique(v, return_inverse=True)
+        if len(values) <= 2 * _MAX_BINS:
+            return values, inverse
+    low = v.min()
+    ranks = np.linspace(0, len(sample) - 1, _MAX_BINS // 2 + 1).astype(int)
+    even = np.linspace(low, v.max(), _MAX_BINS // 2 + 1)
+    edges = np.unique(np.concatenate([sample[ranks], even]))[1:-1]
     inverse = np.searchsorted(edges, v, side="right")
     mass = np.bincount(inverse, w, len(edges) + 1)
     mean = np.bincount(inverse, w * (v - low), len(edges) + 1)[mass > 0] / mass[mass > 0] + low

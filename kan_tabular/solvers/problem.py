@@ -48,7 +48,7 @@ def build_problem(encoded, features, weights, *, n_knots, smoothing, select, n_o
     exact = is_exact(n, p * (min(budget, n_knots + 3) + 1))
     terms, distinct, indices = [], {}, []
     for j, feature in enumerate(features):
-        values, counts, index = compress(encoded[:, j], weights, exact)
+        values, counts, index = compress(encoded[:, j], weights, exact or feature.kind == "category")
         term = build_term(
             feature.kind,
             len(feature.levels),

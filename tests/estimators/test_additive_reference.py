@@ -317,3 +317,20 @@ def test_levels_with_few_rows_are_pulled_to_the_middle():
     assert effect["rest"] < effect["rare"] < effect["common"]
     error = dict(zip(shape.x, shape.se, strict=True))
     assert error["rare"] > 2 * error["common"]
+
+
+def test_a_rare_level_of_a_long_table_keeps_its_own_effect():
+    rng = np.random.default_rng(12)
+    n = 120_000
+    level = np.array(["a", "b", "c"])[rng.integers(0, 3, n)]
+    level[[7, 70_001]] = "rare"
+    flag = np.zeros(n)
+    flag[[11, 40_001, 90_001]] = 1.0
+    effect = pd.Series({"a": -1.0, "b": 0.0, "c": 1.0, "rare": 3.0})
+    y = effect[level].to_numpy() + 2 * flag + 0.1 * rng.normal(size=n)
+    X = pd.DataFrame({"level": pd.Categorical(level), "flag": flag})
+    model = KAAMRegressor().fit(X, y)
+    assert model.score(X, y) > 0.98
+    shape = model.shape_function("level", ["c", "rare"])
+    assert shape.y[1] - shape.y[0] == pytest.approx(2.0, abs=0.2)
+    assert np.ptp(model.shape_function("flag", [0.0, 1.0]).y) == pytest.approx(2.0, abs=0.3)
