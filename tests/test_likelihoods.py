@@ -76,8 +76,10 @@ def test_value_is_the_log_density_up_to_a_constant(name):
 def test_gradient_by_finite_differences(name):
     likelihood, eta, _, y, w = case(name)
 
+    rows = [slice(i, i + 1) for i in range(N)]
+
     def values(e):
-        return np.array([likelihood.value(e[i : i + 1], y[i], w[i]) for i in range(N)])
+        return np.array([likelihood.value(e[i], y[i], w[i]) for i in rows])
 
     gradient = likelihood.gradient(eta, y, w)
     assert gradient.shape == eta.shape
