@@ -28,11 +28,14 @@ class Likelihood(ABC):
         Columns of ``eta``.
     scale_known : bool
         Whether the dispersion is 1 (Bernoulli, multinomial, Poisson) or has to be estimated.
+    canonical : bool
+        Whether `hessian` is the true second derivative, so that the iteration is Newton's.
     """
 
     name: str
     n_outputs = 1
     scale_known = True
+    canonical = True
 
     @abstractmethod
     def link(self, mean):
@@ -174,7 +177,7 @@ class Multinomial(Likelihood):
         return weights[:, None] * ((self._one_hot(xp, y, p) - p) @ c)
 
     def hessian(self, eta, y, weights):
-        xp, c, _, p = self._probabilities(eta)
+        _, c, _, p = self._probabilities(eta)
         pc = p @ c
         full = (p[:, None, :] * c.T[None, :, :]) @ c
         return weights[:, None, None] * (full - pc[:, :, None] * pc[:, None, :])
@@ -234,6 +237,7 @@ class Gamma(Likelihood):
 
     name = "gamma"
     scale_known = False
+    canonical = False
 
     def link(self, mean):
         return np.log(mean)

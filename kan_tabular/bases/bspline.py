@@ -111,7 +111,7 @@ class BSpline(Basis):
 
     def _horner(self, x, order):
         xp = array_namespace(x)
-        kind = dict(dtype=x.dtype, device=x.device)
+        kind = {"dtype": x.dtype, "device": x.device}
         z = (x - self.low_) / self.width_
         interval = xp.searchsorted(xp.asarray(self.breaks_, **kind), z, side="right")
         u = z - xp.take(xp.asarray(self.origins_, **kind), interval)

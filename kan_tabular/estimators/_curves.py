@@ -8,7 +8,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from kan_tabular.estimators._validation import read
 from kan_tabular.fitted.explanation import explanation
 from kan_tabular.fitted.shape import ShapeReader
-from kan_tabular.solvers.fit import contribution_sizes
 
 #: Above this share the other terms can tell much the same story.
 _CONCURVITY_WARNING = 0.8
@@ -123,7 +122,7 @@ class CurvesMixin:
         sizes = (
             (self.network_.mean_abs, self.network_.variance)
             if X is None
-            else contribution_sizes(self.network_, self._encode(X))
+            else self.network_.contribution_sizes(self._encode(X))
         )
         return sizes[kind == "variance"].copy()
 

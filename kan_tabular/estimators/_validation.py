@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import os
 from decimal import Decimal
 
 import numpy as np
@@ -201,7 +202,8 @@ def resolve_device(device, n_rows):
     """Where to compute: "cpu", or a torch device. "auto" goes to CUDA from a million rows on, where it pays."""
     if device not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device={device!r}: expected 'auto', 'cpu' or 'cuda'.")
-    if device == "cpu" or (device == "auto" and n_rows < 1_000_000):
+    driver = os.path.exists("/dev/nvidiactl") or os.name == "nt"  # asking torch takes seconds
+    if device == "cpu" or (device == "auto" and (n_rows < 1_000_000 or not driver)):
         return "cpu"
     import torch
 

@@ -28,10 +28,9 @@ _PARAMETERS = """n_knots : int, default=10
         Interior knots of each numeric curve, at quantiles of the training values.
     smoothing : {"auto", "reml"}, float or dict, default="auto"
         How the smoothness of the curves is chosen. "auto": marginal likelihood with terms that inform each other (a
-        hierarchy of smoothing parameters) and a roughness that allows more bend where data are dense: the better
-        predictor. "reml": textbook restricted maximum likelihood, each term for itself, integrated squared second
-        derivative. A number fixes the smoothing parameter of every curve (and the ridge of categories); a dict fixes
-        those of the named columns.
+        hierarchy of smoothing parameters), the better predictor where rows are few. "reml": textbook restricted
+        maximum likelihood, each term for itself. A number fixes the smoothing parameter of every curve (and the ridge
+        of categories); a dict fixes those of the named columns.
     select : bool, default=True
         Also shrink the straight-line part of each curve, so that a useless feature comes out as (nearly) nothing.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
@@ -133,7 +132,7 @@ class KAAMClassifier(ClassifierMixin, _Additive):
     max_iter : int, default=100
         Limit of the reweighted least-squares steps.
     tol : float, default=1e-4
-        Stop when a step would gain less than this in log-likelihood.
+        Stop when a step would gain less than about this in log-likelihood for each effective parameter.
     device : {{"auto", "cpu", "cuda"}}, default="auto"
         Where the large sums are computed; "auto" uses CUDA from a million rows on.
     random_state : int, RandomState or None

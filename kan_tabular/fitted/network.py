@@ -133,6 +133,15 @@ class FittedNetwork:
             return self.base + self.contributions(Z).sum(1)
         return np.concatenate([self.forward(Z[i : i + step]) for i in range(0, len(Z), step)])
 
+    def contribution_sizes(self, Z):
+        """Mean |contribution| and variance of the contributions over rows, averaged over classes: two arrays (p,)."""
+        first, second, size = 0.0, 0.0, 0.0
+        for i in range(0, len(Z), step := max(_BLOCK_CELLS // (Z.shape[1] * self.n_outputs), 1)):
+            c = self.contributions(Z[i : i + step])
+            first, second, size = first + c.sum(0), second + (c**2).sum(0), size + np.abs(c).sum(0)
+        variance = np.maximum(second / len(Z) - (first / len(Z)) ** 2, 0.0)
+        return (size / len(Z)).mean(1), variance.mean(1)
+
     def standard_error(self, Z):
         """Standard error of the linear predictor (n, n_outputs), smoothing uncertainty included."""
         q, C = self._n_columns, len(self.intercept)

@@ -33,7 +33,7 @@ class MissingLevel:
 
 @dataclass(frozen=True)
 class Density:
-    """Where the training rows were: `weight` (m,) shares per bin between `edges` (m + 1,), or per level (edges None)."""
+    """Where the training rows were: shares `weight` (m,) of bins with `edges` (m + 1,), or of levels (edges None)."""
 
     edges: np.ndarray | None
     weight: np.ndarray

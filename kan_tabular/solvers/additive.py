@@ -62,27 +62,13 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
             part = slice(None, None, design.n_rows // _SAMPLE_ROWS)
             small = design.rows(part)
             shift = offset[part] if hasattr(offset, "shape") else offset
-            start = fit_additive(
-                small,
-                likelihood,
-                y[part],
-                weights[part],
-                shift,
-                groups,
-                prior,
-                rho,
-                max_iter=max_iter,
-                tol=1e-2,
-                report=report,
-            )
+            settings = {"max_iter": max_iter, "tol": 1e-2, "report": report}
+            start = fit_additive(small, likelihood, y[part], weights[part], shift, groups, prior, rho, **settings)
             b, rho = start.b, start.rho
-
-    def state(b, eta):
-        """Log-likelihood and penalty of coefficients."""
-        return likelihood.value(eta, y, weights) - 0.5 * groups.precision(rho) @ b.T.ravel() ** 2
 
     constant = likelihood.name == "squared_error"
     eta = design.linear(b) + offset
+    log_likelihood = likelihood.value(eta, y, weights)
     posterior = model = None
     for iteration in range(1, max_iter + 1):
         gradient, hessian = likelihood.gradient(eta, y, weights), likelihood.hessian(eta, y, weights)
@@ -99,20 +85,24 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
 
         prior.learn(rho, posterior.hessian)
         target = posterior.b.reshape(C, -1).T
-        before, step = state(b, eta), 1.0
-        decrement = float((target - b).T.ravel() @ (A @ (target - b).T.ravel())) / posterior.phi
-        move = design.linear(target - b)
-        while step > 1e-4:
-            after = state(b + step * (target - b), eta + step * move)
-            if after >= before - 1e-9 * abs(before) - 1e-3 * tol * posterior.phi:
+        change = target - b
+        decrement = float(change.T.ravel() @ (A @ change.T.ravel())) / posterior.phi
+        precision, move, step = groups.precision(rho), design.linear(change), 1.0
+        before = log_likelihood - 0.5 * precision @ b.T.ravel() ** 2
+        while True:
+            trial, trial_eta = b + step * change, eta + step * move
+            log_likelihood = likelihood.value(trial_eta, y, weights)
+            after = log_likelihood - 0.5 * precision @ trial.T.ravel() ** 2
+            if after >= before - 1e-9 * abs(before) - 1e-3 * tol * posterior.phi or step < 1e-4:
                 break
             step /= 2
-        b, eta = b + step * (target - b), eta + step * move
+        b, eta = trial, trial_eta
         if report:
             report(iteration, after)
         # Both in log-likelihood units, for a model with that many effective parameters.
         enough = tol * (1 + posterior.edf.sum())
-        if step == 1.0 and decrement < 0.1 * enough and gain < 10 * enough:
+        close = enough if likelihood.canonical else 0.01 * enough  # quadratic convergence, or linear
+        if step == 1.0 and decrement < close and gain < 10 * enough:
             break
     else:
         warnings.warn(

@@ -1,35 +1,34 @@
 """The design matrix, never larger than it has to be.
 
 Every column block is a small table (distinct values x columns) and an index. Small problems gather it once into a dense
-matrix; large ones are gathered block by block while the sums are accumulated, so memory does not grow with n x q. The
-same code runs on NumPy arrays and on torch tensors (`device`).
+matrix. Large ones never do: the cross-products of two blocks need only the weights summed over each pair of their
+distinct values, ``T_i' H_ij T_j`` (Wood, Li, Shaddick & Augustin 2017), so memory grows with n x p and the work with
+n p^2. The same code runs on NumPy arrays and on torch tensors (`device`).
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from array_api_compat import array_namespace
-from threadpoolctl import ThreadpoolController
 
-#: Cells of the design matrix up to which it is kept dense (160 MB).
-_DENSE_CELLS = 2e7
-#: Rows per gathered block: its matrix stays in the cache.
-_BLOCK = 4096
-#: Rows per task of the thread pool.
-_PART = 32 * _BLOCK
-#: Columns with more distinct values than this are binned above `_EXACT_ROWS` rows.
-_MAX_BINS = 1024
+#: Cells of the design matrix up to which it is kept dense (320 MB).
+_DENSE_CELLS = 4e7
+#: Rows up to which columns keep every distinct value (if the matrix is dense), and bins a column gets above.
 _EXACT_ROWS = 20_000
+_MAX_BINS = 512
 
 
-def compress(x, weights):
+def is_exact(n_rows, n_columns):
+    """Whether a problem of this size is solved without binning its columns."""
+    return n_rows <= _EXACT_ROWS and n_rows * n_columns <= _DENSE_CELLS
+
+
+def compress(x, weights, exact):
     """Distinct values of a column, their frequencies, and each row's index into them.
 
-    Missing rows get the index ``len(values)``. Long columns with many values are binned at a mixture of quantile and
-    equidistant edges, each bin standing at its mean (Wood, Li, Shaddick & Augustin 2017, "Generalized additive models
-    for gigadata"); the error is that of moving a value by less than 1/500 of its range or of its ranks.
+    Missing rows get the index ``len(values)``. Unless `exact`, columns with many values are binned at a mixture of
+    quantile and equidistant edges, each bin standing at its mean (Wood, Li, Shaddick & Augustin 2017, "Generalized
+    additive models for gigadata"); a value moves by less than 1/250 of its column's range or of its ranks.
 
     Returns
     -------
@@ -39,7 +38,7 @@ def compress(x, weights):
     complete = bool(known.all())
     v = x if complete else x[known]
     w = weights if complete else weights[known]
-    if len(v) <= _EXACT_ROWS:
+    if exact:
         values, inverse = np.unique(v, return_inverse=True)
     else:
         values, inverse = _bin(v, w)
@@ -67,18 +66,6 @@ def _bin(v, w):
     return mean, rank[inverse]
 
 
-def _in_threads(task, arguments, threaded):
-    """Results of `task` in order, on as many threads as BLAS may use, each with a BLAS of one thread."""
-    if not threaded or len(arguments) == 1:
-        return [task(a) for a in arguments]
-    blas = ThreadpoolController().select(user_api="blas")
-    workers = max([1, *(library["num_threads"] for library in blas.info())])
-    if workers == 1:
-        return [task(a) for a in arguments]
-    with blas.limit(limits=1), ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(task, arguments))
-
-
 class Design:
     """Intercept and blocks of columns over n rows.
 
@@ -97,7 +84,7 @@ class Design:
         self.tables = [self.asarray(t) for t in tables]
         self.indices = [self.asarray(i) for i in indices]
         self.xp = array_namespace(self.asarray(np.zeros(1)))
-        self._dense = self._gather(slice(0, n_rows)) if n_rows * self.n_columns <= _DENSE_CELLS else None
+        self._dense = self._gather() if n_rows * self.n_columns <= _DENSE_CELLS else None
 
     def asarray(self, array):
         """A NumPy array on this design's device."""
@@ -116,67 +103,74 @@ class Design:
         new.__dict__.update(self.__dict__)
         new.indices = [i[selection] for i in self.indices]
         new.n_rows = len(range(*selection.indices(self.n_rows)))
-        new._dense = new._gather(slice(0, new.n_rows)) if new.n_rows * self.n_columns <= _DENSE_CELLS else None
+        new._dense = new._gather() if new.n_rows * self.n_columns <= _DENSE_CELLS else None
         return new
 
-    def _gather(self, rows):
-        xp = self.xp
-        n = rows.stop - rows.start
-        like = self.tables[0] if self.tables else self.asarray(np.zeros(1))
-        X = xp.empty((n, self.n_columns), dtype=like.dtype, device=like.device)
+    def _gather(self):
+        X = self._zeros(self.n_columns)
         X[:, 0] = 1.0
-        stop = 1
-        for table, index in zip(self.tables, self.indices, strict=True):
-            start, stop = stop, stop + table.shape[1]
-            X[:, start:stop] = xp.take(table, index[rows], axis=0)
+        for table, index, columns in self._terms():
+            X[:, columns] = self.xp.take(table, index, axis=0)
         return X
 
-    def _blocks(self, start, stop):
-        stop = min(stop, self.n_rows)
-        if self._dense is not None:
-            yield slice(start, stop), self._dense[start:stop]
-            return
-        for first in range(start, stop, _BLOCK):
-            rows = slice(first, min(first + _BLOCK, stop))
-            yield rows, self._gather(rows)
+    def _zeros(self, n_columns):
+        like = self.asarray(np.zeros(1))
+        return self.xp.zeros((self.n_rows, n_columns), dtype=like.dtype, device=like.device)
 
     def linear(self, b):
         """Linear predictor (n, C) of coefficients `b` (q, C) (NumPy)."""
         if self._dense is not None:
             return self._dense @ self.asarray(b)
-        xp = self.xp
-        eta = xp.zeros(
-            (self.n_rows, b.shape[1]), dtype=self.tables[0].dtype, device=self.tables[0].device
-        ) + self.asarray(b[:1])
-        stop = 1
-        for table, index in zip(self.tables, self.indices, strict=True):
-            start, stop = stop, stop + table.shape[1]
-            eta += xp.take(table @ self.asarray(b[start:stop]), index, axis=0)
+        eta = self._zeros(b.shape[1]) + self.asarray(b[:1])
+        for table, index, columns in self._terms():
+            eta += self.xp.take(table @ self.asarray(b[columns]), index, axis=0)
         return eta
 
     def normal_equations(self, gradient, hessian):
-        """``X' gradient`` (q, C) and ``X' hessian X`` (qC, qC), as NumPy arrays; coefficient (a, c) stands at c q + a."""
+        """``X' gradient`` (q, C) and ``X' hessian X`` (qC, qC), in NumPy; coefficient (a, c) stands at c q + a."""
         q, C = self.n_columns, gradient.shape[1]
-
-        def part(start):
-            """Sums over some blocks of rows; the same partition whatever the number of threads."""
-            score, information = 0.0, [[0.0] * C for _ in range(C)]
-            for rows, X in self._blocks(start, start + _PART):
-                score = score + X.T @ gradient[rows]
-                for c in range(C):
-                    # Rounding can leave a multinomial variance a hair below zero.
-                    root = X * self.xp.clip(hessian[rows, c, c, None], 0.0, None) ** 0.5
-                    information[c][c] = information[c][c] + root.T @ root
-                    for d in range(c):
-                        information[c][d] = information[c][d] + (X * hessian[rows, c, d, None]).T @ X
-            return score, information
-
-        parts = _in_threads(part, range(0, self.n_rows, _PART), self.device == "cpu")
-        score = sum(s for s, _ in parts)
-        information = [[sum(i[c][d] for _, i in parts) for d in range(c + 1)] for c in range(C)]
+        score = np.stack([self._total(gradient[:, c]) for c in range(C)], axis=1)
         A = np.empty((q * C, q * C))
         for c in range(C):
             for d in range(c + 1):
-                A[c * q : (c + 1) * q, d * q : (d + 1) * q] = self.to_numpy(information[c][d])
-                A[d * q : (d + 1) * q, c * q : (c + 1) * q] = A[c * q : (c + 1) * q, d * q : (d + 1) * q].T
-        return self.to_numpy(score), A
+                block = self._cross_products(hessian[:, c, d], c == d)
+                A[c * q : (c + 1) * q, d * q : (d + 1) * q] = block
+                A[d * q : (d + 1) * q, c * q : (c + 1) * q] = block.T
+        return score, A
+
+    def _total(self, weights):
+        """``X' weights`` (q,)."""
+        if self._dense is not None:
+            return self.to_numpy(self._dense.T @ weights)
+        out = np.empty(self.n_columns)
+        out[0] = float(weights.sum())
+        for table, index, columns in self._terms():
+            out[columns] = self.to_numpy(table.T @ self.xp.bincount(index, weights, minlength=len(table)))
+        return out
+
+    def _cross_products(self, weights, variances):
+        """``X' diag(weights) X`` (q, q); `variances` promises weights >= 0 up to rounding."""
+        if self._dense is not None:
+            if not variances:
+                return self.to_numpy((self._dense * weights[:, None]).T @ self._dense)
+            root = self._dense * self.xp.clip(weights, 0.0, None)[:, None] ** 0.5
+            return self.to_numpy(root.T @ root)
+        A = np.empty((self.n_columns, self.n_columns))
+        A[0] = A[:, 0] = self._total(weights)
+        for j, (table, index, columns) in enumerate(self._terms()):
+            pile = self.xp.bincount(index, weights, minlength=len(table))
+            A[columns, columns] = self.to_numpy((table * pile[:, None]).T @ table)
+            for other, other_index, other_columns in self._terms(j):
+                size = len(table) * len(other)
+                pile = self.xp.bincount(index * len(other) + other_index, weights, minlength=size)
+                block = self.to_numpy(table.T @ (pile.reshape(len(table), len(other)) @ other))
+                A[columns, other_columns] = block
+                A[other_columns, columns] = block.T
+        return A
+
+    def _terms(self, stop=None):
+        """Table, index and columns of each block."""
+        last = 1
+        for table, index in zip(self.tables[:stop], self.indices[:stop], strict=True):
+            first, last = last, last + table.shape[1]
+            yield table, index, slice(first, last)

@@ -11,14 +11,15 @@ from threadpoolctl import ThreadpoolController
 from kan_tabular.fitted.network import FittedNetwork
 from kan_tabular.fitted.smoothing import TermSmoothing
 from kan_tabular.solvers.additive import fit_additive
+from kan_tabular.solvers.concurvity import concurvity_of
 from kan_tabular.solvers.problem import build_problem
 from kan_tabular.solvers.smoothing import HyperPrior
 
 #: Scale beyond which a contribution's standard deviation is implausible, in log-odds, log units or units of the noise.
 _GUARD = 50.0
 _BINS = 40
-#: Multiplications per pass below which one thread is faster.
-_THREADED_WORK = 1e10
+#: Design columns below which one BLAS thread is faster.
+_THREADED_COLUMNS = 600
 
 
 def fit_network(
@@ -59,9 +60,9 @@ def fit_network(
         Effective degrees of freedom of each feature.
     n_iter : int
     """
-    n, p = encoded.shape
+    p = encoded.shape[1]
     # Threads cost small matrices more than they give, and far more on a busy machine.
-    small = n * (p * (n_knots + 4.0)) ** 2 < _THREADED_WORK
+    small = p * (n_knots + 4) < _THREADED_COLUMNS
     with _blas().limit(limits=1 if small else None, user_api="blas"):
         problem = build_problem(
             encoded,
@@ -90,7 +91,7 @@ def fit_network(
             tol=tol,
             report=report,
         )
-        concurvity, related = _concurvity(fit, terms, float(weights.sum()), likelihood.n_outputs)
+        concurvity, related = concurvity_of(terms, fit.b, fit.model.A, float(weights.sum()))
 
     inputs, smoothings, stop = [], [], 1
     center, spread = prior.center(fit.rho), prior.spread()
@@ -126,7 +127,7 @@ def fit_network(
         concurvity=concurvity,
         related=related,
     )
-    network.mean_abs, network.variance = contribution_sizes(network, encoded, weights)
+    network.mean_abs, network.variance = _training_sizes(network, problem, weights.sum())
     return network, edf, fit.n_iter
 
 
@@ -136,18 +137,16 @@ def _blas():
     return ThreadpoolController()
 
 
-def contribution_sizes(network, encoded, weights=None):
-    """Mean |contribution| and variance of the contributions over rows, averaged over classes: two arrays (p,)."""
-    n = len(encoded)
-    weights = np.ones(n) if weights is None else weights
-    total, first, second, size = weights.sum(), 0.0, 0.0, 0.0
-    step = max(2_000_000 // encoded.shape[1], 1)
-    for i in range(0, n, step):
-        c, w = network.contributions(encoded[i : i + step]), weights[i : i + step]
-        size = size + np.tensordot(w, np.abs(c), 1)
-        first = first + np.tensordot(w, c, 1)
-        second = second + np.tensordot(w, c**2, 1)
-    return (size / total).mean(1), np.maximum(second / total - (first / total) ** 2, 0.0).mean(1)
+def _training_sizes(network, problem, total):
+    """`FittedNetwork.contribution_sizes` of the training rows, from the distinct values of each column."""
+    p = len(network.inputs)
+    mean_abs, variance = np.zeros(p), np.zeros(p)
+    for j, (table, counts) in problem.distinct.items():
+        c = table @ network.inputs[j].coefficients @ network.output_map
+        share = counts / total
+        mean_abs[j] = (share @ np.abs(c)).mean()
+        variance[j] = (share @ c**2 - (share @ c) ** 2).clip(0.0).mean()
+    return mean_abs, variance
 
 
 def _densities(encoded, features, weights):
@@ -171,59 +170,3 @@ def _densities(encoded, features, weights):
         density.append(weight / total)
         edges.append(edge)
     return density, edges
-
-
-def _concurvity(fit, terms, n, n_outputs):
-    """How much of each fitted curve the other terms can imitate (adjusted R2), and which one does it best.
-
-    In the metric of the final working weights. The others are represented by their smoothest columns: with all of them,
-    a table with few rows could imitate anything.
-    """
-    p = len(terms)
-    q = 1 + sum(t.curves.n_columns for t in terms)
-    gram = np.mean([fit.model.A[c * q : (c + 1) * q, c * q : (c + 1) * q] for c in range(n_outputs)], axis=0)
-    value, related = np.zeros(p), np.full(p, -1)
-    live = [j for j in range(p) if terms[j].curves.n_columns]
-    if len(live) < 2:
-        return value, related
-    stops = 1 + np.cumsum([t.curves.n_columns for t in terms])
-    starts = stops - [t.curves.n_columns for t in terms]
-    smooth = 3 if 4 * len(live) < n / 4 else 1
-    columns, owner = [], []
-    for j in live:
-        for kind, size, k in _spans(terms[j], starts[j]):
-            kept = range(k, k + (size if kind in ("level", "linear", "missing") else min(size, smooth - 1)))
-            columns.extend(kept)
-            owner.extend([j] * len(kept))
-    columns, owner = np.array(columns), np.array(owner)
-    C = np.zeros((q, len(live)))
-    for i, j in enumerate(live):
-        block = slice(starts[j], stops[j])
-        own = fit.b[block] @ np.linalg.svd(fit.b[block], full_matrices=False)[2][0]
-        if np.abs(own).max() < 1e-6:  # shrunk away: judge its smoothest column
-            own = np.eye(len(own))[0]
-        C[block, i] = own
-    centred = gram - np.outer(gram[0], gram[0]) / gram[0, 0]
-    cross = C.T @ centred @ C
-    spread = np.sqrt(np.maximum(np.diag(cross), 1e-300))
-    correlation = np.abs(cross / spread[:, None] / spread)
-    np.fill_diagonal(correlation, -1)
-    G = centred[np.ix_(columns, columns)]
-    G[np.diag_indices_from(G)] *= 1 + 1e-6
-    K = np.linalg.pinv(G, hermitian=True)
-    toward = centred[columns] @ C
-    for i, j in enumerate(live):
-        own = owner == j
-        g = np.where(own, 0.0, toward[:, i])
-        h = K @ g
-        r2 = (g @ h - h[own] @ np.linalg.lstsq(K[np.ix_(own, own)], h[own])[0]) / max(cross[i, i], 1e-300)
-        left = n - (~own).sum() - 1
-        value[j] = np.clip(1 - (1 - min(r2, 1.0)) * (n - 1) / left, 0.0, 1.0) if left > 0 else 1.0
-        related[j] = live[int(correlation[i].argmax())]
-    return value, related
-
-
-def _spans(term, start):
-    for kind, size in term.groups:
-        yield kind, size, start
-        start += size

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kan_tabular.solvers.design import Design, compress
+from kan_tabular.solvers.design import Design, compress, is_exact
 from kan_tabular.solvers.smoothing import Groups
 from kan_tabular.solvers.terms import Term, build_term
 
@@ -20,12 +20,16 @@ _WEAK = np.log(1e-4)
 
 @dataclass
 class Problem:
-    """Design, penalty groups, terms (one a feature) and the start of log lambda."""
+    """Design, penalty groups, terms (one a feature), the start of log lambda, and what each column looked like.
+
+    `distinct` gives, by feature, the design columns at its distinct values (m, k) and their frequencies (m,).
+    """
 
     design: Design
     groups: Groups
     terms: list[Term]
     rho: np.ndarray
+    distinct: dict
 
 
 def build_problem(encoded, features, weights, *, n_knots, smoothing, select, n_outputs, device):
@@ -41,9 +45,10 @@ def build_problem(encoded, features, weights, *, n_knots, smoothing, select, n_o
     n, p = encoded.shape
     budget = max(min(max(10 * n, 300), _MAX_COLUMNS) // p, 1)
     total = weights.sum()
-    terms, tables, indices = [], [], []
+    exact = is_exact(n, p * (min(budget, n_knots + 3) + 1))
+    terms, distinct, indices = [], {}, []
     for j, feature in enumerate(features):
-        values, counts, index = compress(encoded[:, j], weights)
+        values, counts, index = compress(encoded[:, j], weights, exact)
         term = build_term(
             feature.kind,
             len(feature.levels),
@@ -56,10 +61,12 @@ def build_problem(encoded, features, weights, *, n_knots, smoothing, select, n_o
         terms.append(term)
         if term.curves.n_columns:
             rows = np.append(values, np.nan) if feature.missing else values
-            tables.append(term.curves.columns(rows))
+            weight = np.append(counts, total - counts.sum()) if feature.missing else counts
+            distinct[j] = term.curves.columns(rows), weight
             indices.append(index)
     groups, rho = _groups(terms, features, smoothing, select, n_outputs)
-    return Problem(Design(tables, indices, n, device), groups, terms, rho)
+    design = Design([table for table, _ in distinct.values()], indices, n, device)
+    return Problem(design, groups, terms, rho, distinct)
 
 
 def _groups(terms, features, smoothing, select, n_outputs):

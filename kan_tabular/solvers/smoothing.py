@@ -2,7 +2,7 @@
 
 All penalties are diagonal, so the penalised coefficients are independent Gaussians a priori,
 ``b_a ~ N(0, phi / (lambda_g s_a))`` for column a of group g, and everything below is a variance-components model.
-With ``rho = log lambda`` and, in the working Gaussian model of penalised IRLS, ``V = (X'WX + S)^-1`` and ``b = V X'Wz``,
+With ``rho = log lambda`` and, in the working Gaussian model of penalised IRLS, ``V = (X'WX + S)^-1``, ``b = V X'Wz``,
 
     l(rho)              = 1/2 sum_g r_g rho_g - 1/2 log|X'WX + S| + 1/2 b'X'Wz + const          (phi = 1)
     dl/drho_g           = 1/2 (r_g - lambda_g sum_{a in g} s_a (V_aa + b_a^2))

@@ -41,7 +41,7 @@ class Term:
 
 
 def build_term(kind, n_levels, values, counts, missing, *, n_knots, max_columns):
-    """The term of a column with sorted distinct `values` (m,), their frequencies `counts` (m,) and a `missing` share."""
+    """The term of a column with sorted distinct `values` (m,), frequencies `counts` (m,) and a `missing` share."""
     basis, transform, center, groups, scale = None, np.zeros((0, 0)), np.zeros(0), [], np.zeros(0)
     if kind == "category" and n_levels > 1 and len(values) > 1:
         basis = Category(n_levels)
@@ -60,7 +60,7 @@ def build_term(kind, n_levels, values, counts, missing, *, n_knots, max_columns)
 
 
 def _diagonalise(basis, values, counts, max_columns):
-    """Transform (K, r), column means (r,) and curvature penalties (r - 1,): first the line, then ever rougher curves."""
+    """Transform (K, r), column means (r,), curvature penalties (r - 1,): the line, then ever rougher curves."""
     B = basis.evaluate(values)
     share = counts / counts.sum()
     mean = share @ B
