@@ -8,6 +8,7 @@ from scipy.integrate import quad_vec
 from scipy.interpolate import BSpline as SciPySpline
 
 from kan_tabular.bases import BSpline, basis_from_spec
+from kan_tabular.bases.bspline import weighted_quantiles
 
 
 def skewed(n=300):
@@ -131,8 +132,9 @@ def test_few_distinct_values_get_the_polynomial_they_can_carry(n_values, degree)
         np.concatenate([np.zeros(900), np.random.default_rng(1).exponential(size=100)]),
         np.round(np.random.default_rng(2).normal(size=500)),
         np.concatenate([np.full(400, 3.0), 3.0 + 1e-9 * np.arange(10), [5.0]]),
+        np.concatenate([np.linspace(0, 5, 50), 3.0 + 1e-9 * np.arange(400)]),
     ],
-    ids=["mostly zero", "integers", "nearly tied"],
+    ids=["mostly zero", "integers", "nearly tied at the end", "nearly tied inside"],
 )
 def test_knots_are_unique_and_spaced_under_ties(x):
     basis = BSpline(10).fit(x)
@@ -150,6 +152,15 @@ def test_repeating_rows_and_weighting_them_give_the_same_knots():
     assert weighted.domain == repeated.domain
     np.testing.assert_allclose(weighted.knots_, repeated.knots_, rtol=0, atol=1e-14)
     assert not np.allclose(BSpline(7).fit(x).knots_, weighted.knots_)
+
+
+def test_weighted_quantiles_do_not_prefer_a_direction():
+    values, weights, p = np.array([-3.0, 0.0, 0.5, 7.0]), np.array([5.0, 1.0, 2.0, 4.0]), np.linspace(0, 1, 21)
+    mirrored = -weighted_quantiles(-values[::-1], weights[::-1], 1 - p)
+    np.testing.assert_allclose(weighted_quantiles(values, weights, p), mirrored, atol=1e-12)
+    # Equal weights: the mid-point rule, which NumPy calls Hazen's.
+    expected = np.quantile(values, p, method="hazen")
+    np.testing.assert_allclose(weighted_quantiles(values, np.full(4, 3.0), p), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("make", [fitted, trimmed], ids=["linear ends", "trimmed"])
