@@ -11,7 +11,7 @@ from kan_tabular.encoding import TableEncoder, read_table
 from kan_tabular.fitted import network as module
 from kan_tabular.fitted.network import FittedNetwork
 from kan_tabular.likelihoods import Bernoulli, Gaussian, Multinomial
-from kan_tabular.solvers.fit import contribution_sizes, fit_network
+from kan_tabular.solvers.fit import fit_network
 
 N = 300
 RESPONSES = {
@@ -86,14 +86,15 @@ def test_contributions_are_centred_and_sum_to_the_predictor(fitted, monkeypatch)
         np.testing.assert_allclose(whole.sum(1), 0.0, atol=1e-10)
 
 
-def test_sizes_of_contributions_are_those_of_the_weighted_rows(fitted):
+def test_sizes_of_contributions_are_those_of_the_rows(fitted, monkeypatch):
     network, Z = fitted
-    repeats = np.arange(N) % 3
-    contributions = np.repeat(network.contributions(Z), repeats, axis=0)
-    mean_abs, variance = contribution_sizes(network, Z, repeats.astype(float))
+    contributions = network.contributions(Z)
+    monkeypatch.setattr(module, "_BLOCK_CELLS", 70 * Z.shape[1] * network.n_outputs)
+    mean_abs, variance = network.contribution_sizes(Z)
     np.testing.assert_allclose(mean_abs, np.abs(contributions).mean((0, 2)), atol=1e-12)
     np.testing.assert_allclose(variance, contributions.var(0).mean(1), atol=1e-12)
-    np.testing.assert_allclose(network.mean_abs, np.abs(network.contributions(Z)).mean((0, 2)), atol=1e-12)
+    np.testing.assert_allclose(network.mean_abs, mean_abs, atol=1e-12)
+    np.testing.assert_allclose(network.variance, variance, atol=1e-12)
 
 
 def test_standard_error_is_the_quadratic_form(fitted, monkeypatch):
