@@ -1,0 +1,123 @@
+"""Penalised design columns against the weighted moments of the column they stand for."""
+
+import numpy as np
+import pytest
+
+from kan_tabular.solvers.terms import build_term
+
+
+def column(kind="many"):
+    rng = np.random.default_rng(0)
+    values = {
+        "many": np.sort(rng.gamma(2.0, 1.0, 200)),
+        "ties": np.arange(12.0) ** 2,
+        "three": np.array([1.0, 2.0, 7.0]),
+        "two": np.array([-5.0, 3.0]),
+        "far from zero": 1e9 + np.arange(30.0),
+    }[kind]
+    return values, rng.uniform(0.5, 4.0, len(values))
+
+
+def numeric(kind="many", missing=0.0, n_knots=8, max_columns=99):
+    values, counts = column(kind)
+    return build_term("numeric", 0, values, counts, missing, n_knots=n_knots, max_columns=max_columns), values, counts
+
+
+KINDS = ["many", "ties", "three", "two", "far from zero"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_are_centred_and_orthonormal_over_the_training_rows(kind):
+    term, values, counts = numeric(kind)
+    T, share = term.curves.columns(values), counts / counts.sum()
+    np.testing.assert_allclose(share @ T, 0.0, atol=1e-8)
+    np.testing.assert_allclose((T * share[:, None]).T @ T, np.eye(T.shape[1]), atol=1e-7)
+    assert T.shape[1] == min(8 + 3, len(values) - 1) == len(term.scale) == sum(size for _, size in term.groups)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_column_is_the_line(kind):
+    term, values, counts = numeric(kind)
+    mean = np.average(values, weights=counts)
+    standardised = (values - mean) / np.sqrt(np.average((values - mean) ** 2, weights=counts))
+    line = term.curves.columns(values)[:, 0]
+    np.testing.assert_allclose(np.sign(line[-1]) * line, standardised, atol=1e-7)
+    outside = values[-1] + np.array([0.0, 1.0, 5.0]) * np.ptp(values)
+    slopes = np.diff(term.curves.columns(outside)[:, 0]) / np.diff(outside)
+    np.testing.assert_allclose(slopes, np.polyfit(values, line, 1)[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["many", "ties", "three"])
+def test_the_penalty_is_diagonal_and_normalised(kind):
+    term, _, _ = numeric(kind)
+    transform, curved = term.curves.transform, term.scale[1:]
+    P = transform.T @ term.curves.basis.penalty() @ transform
+    np.testing.assert_allclose(P, np.diag(np.diag(P)), atol=1e-7 * P.max())
+    assert P[0, 0] < 1e-7 * P[1, 1] and term.scale[0] == 1.0
+    np.testing.assert_allclose(np.diag(P)[1:] / P[1, 1], curved / curved[0], rtol=1e-6)
+    assert (np.diff(curved) > 0).all()
+    assert (1 / curved).sum() == pytest.approx(1.0)
+    assert term.groups == [("linear", 1), ("curvature", len(curved))]
+
+
+def test_two_values_have_a_line_only():
+    term = numeric("two")[0]
+    assert term.groups == [("linear", 1)] and term.scale.tolist() == [1.0]
+
+
+def test_narrow_terms_keep_their_smoothest_columns():
+    full, values, _ = numeric()
+    narrow, _, _ = numeric(max_columns=4)
+    np.testing.assert_allclose(narrow.curves.columns(values), full.curves.columns(values)[:, :4], atol=1e-12)
+    np.testing.assert_allclose(narrow.scale[1:] / narrow.scale[1], full.scale[1:4] / full.scale[1])
+    assert (1 / narrow.scale[1:]).sum() == pytest.approx(1.0)
+    assert numeric(max_columns=1)[0].groups == [("linear", 1)]
+
+
+def test_missing_rows_have_their_own_centred_column():
+    term, values, counts = numeric(missing=0.2)
+    share = np.append(0.8 * counts / counts.sum(), 0.2)
+    T = term.curves.columns(np.append(values, np.nan))
+    np.testing.assert_allclose(share @ T, 0.0, atol=1e-10)
+    assert term.groups[-1] == ("missing", 1) and term.scale[-1] == 1.0
+    # The step of the last column between missing and known is one.
+    np.testing.assert_allclose(T[-1, -1] - T[:-1, -1], 1.0)
+    assert not T[-1, :-1].any()
+
+
+def category(counts, missing=0.0):
+    counts = np.asarray(counts, float)
+    values = np.flatnonzero(counts).astype(float)
+    term = build_term("category", len(counts), values, counts[counts > 0], missing, n_knots=8, max_columns=99)
+    return term, values, counts[counts > 0]
+
+
+def test_levels_are_centred_contrasts_whose_ridge_is_the_spread_of_the_effects():
+    term, values, counts = category([10, 3, 1, 6])
+    T = term.curves.columns(values)
+    np.testing.assert_allclose(counts @ T, 0.0, atol=1e-12)
+    b = np.random.default_rng(1).normal(size=3)
+    effects = T @ b
+    assert ((effects - effects.mean()) ** 2).sum() == pytest.approx((term.scale * b**2).sum())
+    assert term.groups == [("level", 3)]
+    assert not term.curves.columns(np.array([-1.0])).any()
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        build_term("numeric", 0, np.array([3.0]), np.array([9.0]), 0.0, n_knots=8, max_columns=99),
+        build_term("numeric", 0, np.empty(0), np.empty(0), 1.0, n_knots=8, max_columns=99),
+        category([7])[0],
+    ],
+    ids=["constant", "all missing", "one level"],
+)
+def test_columns_without_information_have_no_term(term):
+    assert term.groups == [] and term.curves.basis is None
+    assert term.curves.columns(np.array([0.0, 3.0, np.nan])).shape == (3, 0)
+
+
+def test_a_constant_with_missing_rows_tells_by_being_missing():
+    term = build_term("numeric", 0, np.array([3.0]), np.array([6.0]), 0.4, n_knots=8, max_columns=99)
+    assert term.groups == [("missing", 1)]
+    np.testing.assert_allclose(term.curves.columns(np.array([3.0, np.nan]))[:, 0], [-0.4, 0.6])
