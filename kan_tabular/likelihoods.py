@@ -30,12 +30,18 @@ class Likelihood(ABC):
         Whether the dispersion is 1 (Bernoulli, multinomial, Poisson) or has to be estimated.
     canonical : bool
         Whether `hessian` is the true second derivative, so that the iteration is Newton's.
+    quadratic : bool
+        Whether `value` is quadratic in ``eta``, so that one working model is exact.
+    lowest, above_lowest : float, bool
+        Smallest target, and whether it is itself excluded.
     """
 
     name: str
     n_outputs = 1
     scale_known = True
     canonical = True
+    quadratic = False
+    lowest, above_lowest = -np.inf, False
 
     @abstractmethod
     def link(self, mean):
@@ -44,6 +50,21 @@ class Likelihood(ABC):
     @abstractmethod
     def inverse_link(self, eta):
         """Mean of a linear predictor (NumPy)."""
+
+    def slope(self, mean):
+        """Derivative of the mean with respect to ``eta``, in terms of the mean (NumPy)."""
+        raise TypeError(f"{self.name} has no single mean")
+
+    def variance(self, mean):
+        """Variance of a response with that mean, at dispersion 1 (NumPy)."""
+        raise TypeError(f"{self.name} has no single mean")
+
+    def check_target(self, y):
+        """Refuse targets that cannot come from this distribution, naming one."""
+        bad = (y <= self.lowest) if self.above_lowest else (y < self.lowest)
+        if bad.any():
+            least = f"{'above' if self.above_lowest else 'of at least'} {self.lowest:g}"
+            raise ValueError(f"y holds {y.min():g} (row {int(y.argmin())}): {self.name!r} needs targets {least}.")
 
     @abstractmethod
     def value(self, eta, y, weights):
@@ -75,12 +96,19 @@ class Gaussian(Likelihood):
 
     name = "squared_error"
     scale_known = False
+    quadratic = True
 
     def link(self, mean):
         return mean
 
     def inverse_link(self, eta):
         return eta
+
+    def slope(self, mean):
+        return np.ones_like(mean)
+
+    def variance(self, mean):
+        return np.ones_like(mean)
 
     def value(self, eta, y, weights):
         return float(-0.5 * (weights * (y - eta[:, 0]) ** 2).sum())
@@ -203,12 +231,19 @@ class Poisson(Likelihood):
     """Counts, log link."""
 
     name = "poisson"
+    lowest = 0.0
 
     def link(self, mean):
         return np.log(mean)
 
     def inverse_link(self, eta):
         return np.exp(np.clip(eta, None, 700.0))
+
+    def slope(self, mean):
+        return mean
+
+    def variance(self, mean):
+        return mean
 
     def _mean(self, eta):
         xp = array_namespace(eta)
@@ -236,6 +271,7 @@ class Gamma(Likelihood):
     """Positive response with constant coefficient of variation, log link."""
 
     name = "gamma"
+    lowest, above_lowest = 0.0, True
     scale_known = False
     canonical = False
 
@@ -244,6 +280,12 @@ class Gamma(Likelihood):
 
     def inverse_link(self, eta):
         return np.exp(np.clip(eta, None, 700.0))
+
+    def slope(self, mean):
+        return mean
+
+    def variance(self, mean):
+        return mean**2
 
     def _ratio(self, eta, y):
         xp = array_namespace(eta)

@@ -111,6 +111,8 @@ class BSpline(Basis):
 
     def _horner(self, x, order):
         xp = array_namespace(x)
+        if not xp.isdtype(x.dtype, "real floating"):
+            x = xp.astype(x, xp.float64)
         kind = {"dtype": x.dtype, "device": x.device}
         z = (x - self.low_) / self.width_
         interval = xp.searchsorted(xp.asarray(self.breaks_, **kind), z, side="right")

@@ -234,7 +234,9 @@ def _objects(cells, name):
 
 
 def label_of(value) -> str:
-    """Label of a level: 3, 3.0 and "3" are the same level."""
+    """Label of a level: 3, 3.0 and "3" are the same level, and True is 1 (as in a column of booleans)."""
+    if isinstance(value, bool | np.bool_):
+        value = int(value)
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
     return str(value)

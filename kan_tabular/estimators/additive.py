@@ -333,14 +333,10 @@ class KAAMRegressor(RegressorMixin, _Additive):
         check_lengths(n, groups=groups)
         weights = check_weights(sample_weight, n)
         exposure = check_exposure(exposure, n, self.loss)
-        if self.loss == "poisson" and (y < 0).any():
-            raise ValueError(
-                f"y holds a negative count ({y.min():g}, row {int(y.argmin())}): loss='poisson' needs 0 or more."
-            )
-        if self.loss == "gamma" and (y <= 0).any():
-            raise ValueError(f"y holds {y.min():g} (row {int(y.argmin())}): loss='gamma' needs positive targets.")
+        likelihood = self._LIKELIHOODS[self.loss]()
+        likelihood.check_target(y)
         offset = 0.0 if exposure is None else np.log(exposure)
-        return self._fit(table, y, weights, self._LIKELIHOODS[self.loss](), offset)
+        return self._fit(table, y, weights, likelihood, offset)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -365,17 +361,13 @@ class KAAMRegressor(RegressorMixin, _Additive):
             raise ValueError(f"return_std={return_std!r}: expected False, True or 'predictive'.")
         Z = self._encode(X)
         network = self.network_
-        mean = network.likelihood.inverse_link(network.forward(Z)[:, 0])
+        likelihood = network.likelihood
+        mean = likelihood.inverse_link(network.forward(Z)[:, 0])
         if not return_std:
             return mean
-        se = network.standard_error(Z)[:, 0]
-        if self.loss != "squared_error":
-            se = se * mean
+        se = network.standard_error(Z)[:, 0] * likelihood.slope(mean)
         if return_std == "predictive":
-            noise = {"squared_error": network.dispersion, "poisson": mean, "gamma": network.dispersion * mean**2}[
-                self.loss
-            ]
-            se = np.sqrt(se**2 + noise)
+            se = np.sqrt(se**2 + network.dispersion * likelihood.variance(mean))
         return mean, se
 
 

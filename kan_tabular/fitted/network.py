@@ -114,7 +114,6 @@ class FittedNetwork:
             for j in range(p):
                 zj = z[:, j]
                 interval = np.searchsorted(breaks[j], zj, side="right")
-                interval[np.isnan(zj)] = 0
                 out[:, j] = _horner(table[j][interval], zj - origins[j][interval])
         unknown = np.isnan(z)
         if unknown.any():

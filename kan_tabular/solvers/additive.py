@@ -66,7 +66,6 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
             start = fit_additive(small, likelihood, y[part], weights[part], shift, groups, prior, rho, **settings)
             b, rho = start.b, start.rho
 
-    constant = likelihood.name == "squared_error"
     eta = design.linear(b) + offset
     log_likelihood = likelihood.value(eta, y, weights)
     posterior = model = None
@@ -76,8 +75,8 @@ def fit_additive(design, likelihood, y, weights, offset, groups, prior, rho, *, 
         rss0 = 0.0 if likelihood.scale_known else float((gradient[:, 0] ** 2 / hessian[:, 0, 0]).sum())
         model = WorkingModel(A, score.T.ravel(), b.T.ravel(), rss0, n, likelihood.scale_known)
         previous = rho
-        rho, posterior, gain = _smooth(model, groups, prior, rho, 100 if constant else _INNER_STEPS, tol)
-        if iteration > _PATIENCE and not constant:
+        rho, posterior, gain = _smooth(model, groups, prior, rho, 100 if likelihood.quadratic else _INNER_STEPS, tol)
+        if iteration > _PATIENCE and not likelihood.quadratic:
             # Weights and smoothing parameters chase each other: let the latter come to rest.
             share = _DAMPING ** (iteration - _PATIENCE)
             rho, gain = previous + share * (rho - previous), share * gain

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri
 
 #: Bounds of log lambda. The lower one leaves a coefficient free in effect; at the upper one a group has no edf left.
-RHO_MIN, RHO_MAX = -25.0, 35.0
+RHO_MIN, RHO_MAX = -25.0, 30.0
 
 
 @dataclass

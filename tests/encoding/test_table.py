@@ -71,7 +71,7 @@ TEXTS = {
     "ordered category": (pd.Categorical(["lo", "hi"], categories=["lo", "hi"], ordered=True), ["lo", "hi"]),
     "category of integers": (pd.Categorical([3, 1, None, 3]), ["3", "1", None, "3"]),
     "category of floats": (pd.Categorical([3.0, 0.5]), ["3", "0.5"]),
-    "category of booleans": (pd.Categorical([True, False]), ["True", "False"]),
+    "category of booleans": (pd.Categorical([True, False]), ["1", "0"]),
     "polars strings": (pl.Series(["b", None, "a"]), ["b", None, "a"]),
     "polars categorical": (pl.Series(["b", None, "a"], dtype=pl.Categorical), ["b", None, "a"]),
     "polars enum": (pl.Series(["b", None, "a"], dtype=pl.Enum(["a", "unused", "b"])), ["b", None, "a"]),

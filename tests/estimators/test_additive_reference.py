@@ -322,7 +322,7 @@ def test_levels_with_few_rows_are_pulled_to_the_middle():
 def test_a_rare_level_of_a_long_table_keeps_its_own_effect():
     rng = np.random.default_rng(12)
     n = 120_000
-    level = np.array(["a", "b", "c"])[rng.integers(0, 3, n)]
+    level = np.array(["a", "b", "c"], dtype=object)[rng.integers(0, 3, n)]
     level[[7, 70_001]] = "rare"
     flag = np.zeros(n)
     flag[[11, 40_001, 90_001]] = 1.0
