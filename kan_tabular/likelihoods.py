@@ -227,11 +227,8 @@ def helmert(k):
     return c
 
 
-class Poisson(Likelihood):
-    """Counts, log link."""
-
-    name = "poisson"
-    lowest = 0.0
+class _LogLink(Likelihood):
+    """Positive mean, ``eta`` its log."""
 
     def link(self, mean):
         return np.log(mean)
@@ -241,6 +238,13 @@ class Poisson(Likelihood):
 
     def slope(self, mean):
         return mean
+
+
+class Poisson(_LogLink):
+    """Counts, log link."""
+
+    name = "poisson"
+    lowest = 0.0
 
     def variance(self, mean):
         return mean
@@ -267,22 +271,13 @@ class Poisson(Likelihood):
         return float(2 * (weights * (ratio - (y - mean))).sum())
 
 
-class Gamma(Likelihood):
+class Gamma(_LogLink):
     """Positive response with constant coefficient of variation, log link."""
 
     name = "gamma"
     lowest, above_lowest = 0.0, True
     scale_known = False
     canonical = False
-
-    def link(self, mean):
-        return np.log(mean)
-
-    def inverse_link(self, eta):
-        return np.exp(np.clip(eta, None, 700.0))
-
-    def slope(self, mean):
-        return mean
 
     def variance(self, mean):
         return mean**2
