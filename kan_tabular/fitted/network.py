@@ -142,7 +142,11 @@ class FittedNetwork:
         return (size / len(Z)).mean(1), variance.mean(1)
 
     def standard_error(self, Z):
-        """Standard error of the linear predictor (n, n_outputs), smoothing uncertainty included."""
+        """Standard error of the linear predictor (n, n_outputs), smoothing uncertainty included.
+
+        A category level that training did not have may do what any other level of its column could: it adds the
+        variance of the levels' prior.
+        """
         q, C = self._n_columns, len(self.intercept)
         V = self._corrected_covariance
         out = np.empty((len(Z), self.n_outputs))
@@ -151,13 +155,18 @@ class FittedNetwork:
             block = Z[i : i + step]
             X = np.empty((len(block), q))
             X[:, 0] = 1.0
+            unseen = np.zeros(len(block))
             for j, (columns, curves) in enumerate(zip(self.columns_of, self.inputs, strict=True)):
                 X[:, columns] = curves.columns(block[:, j])
+                if "level" in self.smoothing[j].kinds:
+                    rho = self.smoothing[j].rho[self.smoothing[j].kinds.index("level")]
+                    unseen += np.where(block[:, j] == -1, self.dispersion * np.exp(-rho), 0.0)
             # Variance of each pair of fitted outputs, row by row, then of what users see.
             pairs = np.stack(
                 [[((X @ V[c * q : (c + 1) * q, d * q : (d + 1) * q]) * X).sum(1) for d in range(C)] for c in range(C)]
             )
             variance = np.einsum("ck,cdn,dk->nk", self.output_map, pairs, self.output_map)
+            variance += np.outer(unseen, (self.output_map**2).sum(0))
             out[i : i + step] = np.sqrt(np.maximum(variance, 0.0))
         return out
 

@@ -208,16 +208,18 @@ def inverse(A, precision):
     # Equilibrate: dead groups have a precision many orders above the rest.
     root = 1 / np.sqrt(np.maximum(np.diag(H), 1e-300))
     H *= root[:, None] * root
-    factor, bad = dpotrf(H, lower=1, overwrite_a=0)
+    factor, bad = dpotrf(H, lower=1)
     if bad:
         H[np.diag_indices_from(H)] += 1e-10
         factor, bad = dpotrf(H, lower=1)
     if bad:
         raise FloatingPointError("the penalised information matrix is not positive definite")
     log_det = 2 * np.log(np.diag(factor)).sum() - 2 * np.log(root).sum()
-    V, _ = dpotri(factor, lower=1, overwrite_c=1)
-    V = np.tril(V) + np.tril(V, -1).T
-    return V * (root[:, None] * root), log_det
+    lower, _ = dpotri(factor, lower=1, overwrite_c=1)  # zeros above the diagonal
+    V = lower + lower.T
+    V[np.diag_indices_from(V)] /= 2
+    V *= root[:, None] * root
+    return V, log_det
 
 
 def newton_step(gradient, hessian, free, limit=4.0):

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from sklearn.metrics import log_loss
 
 from kan_tabular import KAAMClassifier, KAAMRegressor
+from kan_tabular.exceptions import UnseenCategoryWarning
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -334,3 +335,17 @@ def test_a_rare_level_of_a_long_table_keeps_its_own_effect():
     shape = model.shape_function("level", ["c", "rare"])
     assert shape.y[1] - shape.y[0] == pytest.approx(2.0, abs=0.2)
     assert np.ptp(model.shape_function("flag", [0.0, 1.0]).y) == pytest.approx(2.0, abs=0.3)
+
+
+def test_the_standard_error_of_a_new_level_is_the_spread_of_levels():
+    rng = np.random.default_rng(13)
+    names = np.array([f"site {k}" for k in range(40)], dtype=object)
+    effect = 2.0 * rng.normal(size=40)
+    site = rng.integers(0, 40, 2000)
+    X = pd.DataFrame({"site": names[site], "x": rng.normal(size=2000)})
+    y = effect[site] + X["x"].to_numpy() + rng.normal(size=2000)
+    model = KAAMRegressor().fit(X, y)
+    with pytest.warns(UnseenCategoryWarning, match="a new site"):
+        mean, se = model.predict(pd.DataFrame({"site": ["site 3", "a new site"], "x": 0.0}), return_std=True)
+    assert mean[1] == pytest.approx(model.intercept_ + model.shape_function("x", [0.0]).y[0])
+    assert se[0] < 0.3 and se[1] == pytest.approx(effect.std(ddof=1), rel=0.2)
