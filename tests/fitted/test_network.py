@@ -107,11 +107,14 @@ def test_standard_error_is_the_quadratic_form(fitted, monkeypatch):
     for j, columns in enumerate(network.columns_of):
         index = np.concatenate([np.arange(q)[columns] + c * q for c in range(C)])
         V[np.ix_(index, index)] = network.term_covariance(j)
+    levels = network.smoothing[2]
+    prior = network.dispersion / np.exp(levels.rho[levels.kinds.index("level")])
     expected = np.empty((len(rows), network.n_outputs))
     for i, x in enumerate(X):
         for k, to_output in enumerate(network.output_map.T):
             g = np.kron(to_output, x)
-            expected[i, k] = np.sqrt(g @ V @ g)
+            new_level = prior * (to_output @ to_output) if rows[i, 2] == -1 else 0.0
+            expected[i, k] = np.sqrt(g @ V @ g + new_level)
     np.testing.assert_allclose(network.standard_error(rows), expected, rtol=1e-8)
     monkeypatch.setattr(module, "_BLOCK_CELLS", 7 * q)
     np.testing.assert_allclose(network.standard_error(rows), expected, rtol=1e-8)
