@@ -93,6 +93,14 @@ def fit_network(
         )
         concurvity, related = concurvity_of(terms, fit.b, fit.model.A, float(weights.sum()))
 
+    network = _hand_over(problem, fit, prior, encoded, features, weights, likelihood, concurvity, related)
+    edf = np.bincount(groups.feature, fit.posterior.edf, p)
+    return network, edf, fit.n_iter
+
+
+def _hand_over(problem, fit, prior, encoded, features, weights, likelihood, concurvity, related):
+    """The fitted network: curves, what was chosen for them, and aggregated statistics of the training rows."""
+    groups, terms, p = problem.groups, problem.terms, len(features)
     inputs, smoothings, stop = [], [], 1
     center, spread = prior.center(fit.rho), prior.spread()
     for j, term in enumerate(terms):
@@ -110,7 +118,6 @@ def fit_network(
                 spread=spread[mine].tolist(),
             )
         )
-    edf = np.bincount(groups.feature, fit.posterior.edf, p)
     density, edges = _densities(encoded, features, weights)
     network = FittedNetwork(
         features=features,
@@ -128,7 +135,7 @@ def fit_network(
         related=related,
     )
     network.mean_abs, network.variance = _training_sizes(network, problem, weights.sum())
-    return network, edf, fit.n_iter
+    return network
 
 
 @cache
