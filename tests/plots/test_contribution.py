@@ -142,6 +142,8 @@ def test_a_row_without_any_contribution_is_drawn():
         prediction_name="P(1)",
     )  # fmt: skip
     display.plot().figure_.savefig(io.BytesIO())
+    assert {"a = 1", "b = 2"} <= set(tick_texts(display.ax_))
+    assert all(bar.get_width() == 0 for bar in display.ax_.patches)
 
 
 def test_hostile_names_render(hostile):

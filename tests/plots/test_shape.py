@@ -216,7 +216,11 @@ def test_a_constant_feature_and_a_flat_curve_are_drawn():
         setattr(flat, name, np.zeros_like(flat.x))
     constant = numeric_shape("constant", np.zeros_like, 5.0, 5.0)
     constant.density = SimpleNamespace(edges=np.array([5.0, 5.0]), weight=np.array([1.0]))
-    ShapeDisplay(shapes=[{None: flat}, {None: constant}]).plot().figure_.savefig(io.BytesIO())
+    display = ShapeDisplay(shapes=[{None: flat}, {None: constant}]).plot()
+    display.figure_.savefig(io.BytesIO())
+    drawn = [line.get_ydata() for ax in display.figure_.axes for line in ax.lines]
+    assert len(drawn) >= 2 and all(np.all(np.asarray(y) == 0) for y in drawn)
+    assert all(np.diff(ax.get_ylim())[0] > 0 for ax in display.figure_.axes)
 
 
 @pytest.mark.parametrize("x", [[], [np.nan, np.nan]])
@@ -227,7 +231,10 @@ def test_a_column_that_was_all_missing_is_drawn(x):
     shape = SimpleNamespace(
         feature="empty", kind="numeric", x=np.array(x), missing=None, density=density, **dict.fromkeys(names, zeros)
     )
-    ShapeDisplay(shapes=[{None: shape}]).plot().figure_.savefig(io.BytesIO())
+    display = ShapeDisplay(shapes=[{None: shape}]).plot()
+    display.figure_.savefig(io.BytesIO())
+    assert "empty" in display.figure_.axes[0].get_xlabel()
+    assert np.isfinite(display.figure_.axes[0].get_xlim()).all()
 
 
 def test_hostile_names_render_without_breaking_the_layout(hostile):
