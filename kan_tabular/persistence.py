@@ -39,6 +39,8 @@ _SPEC, _ARRAYS = "model.json", "arrays.safetensors"
 _ESTIMATORS = {
     "KAAMClassifier": "kan_tabular.estimators.additive",
     "KAAMRegressor": "kan_tabular.estimators.additive",
+    "KANRegressor": "kan_tabular.estimators.network",
+    "LogisticKAN": "kan_tabular.estimators.network",
 }
 
 # JSON objects with this key stand for what JSON has no word for: tuples, NumPy values, infinities.
@@ -50,7 +52,7 @@ def save(estimator, path):
 
     Parameters
     ----------
-    estimator : KAAMClassifier or KAAMRegressor
+    estimator : KAAMClassifier, KAAMRegressor, LogisticKAN or KANRegressor
         A fitted estimator.
     path : str or path-like
         The file to write. An existing file is replaced only after the new one is complete.
@@ -99,7 +101,7 @@ def load(path):
 
     Returns
     -------
-    KAAMClassifier or KAAMRegressor
+    KAAMClassifier, KAAMRegressor, LogisticKAN or KANRegressor
         The fitted estimator.
 
     Raises

@@ -1,11 +1,11 @@
-"""What every estimator with curves offers its user; reads only the fitted network and the encoder."""
+"""What additive estimators offer beside predictions; reads only the fitted network and the encoder."""
 
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from kan_tabular.estimators._validation import read
+from kan_tabular.estimators._model import FittedMixin
 from kan_tabular.fitted.explanation import explanation
 from kan_tabular.fitted.shape import ShapeReader
 
@@ -13,17 +13,8 @@ from kan_tabular.fitted.shape import ShapeReader
 _CONCURVITY_WARNING = 0.8
 
 
-class CurvesMixin:
-    """Needs ``network_`` and ``encoder_``."""
-
-    def _encode(self, X, warn=True):
-        """X as the network takes it (n, n_features); `warn` of unseen levels."""
-        check_is_fitted(self)
-        if self.encoder_.is_encoded(X):
-            if hasattr(self, "feature_names_in_"):  # scikit-learn warns that X has none
-                validate_data(self, X, reset=False, skip_check_array=True)
-            return X
-        return self.encoder_.transform(read(self, X, reset=False), warn)
+class CurvesMixin(FittedMixin):
+    """Curves of one layer: exact contributions, bands, concurvity."""
 
     def explain(self, X):
         """What each feature adds to each prediction, on the link scale.
@@ -68,40 +59,6 @@ class CurvesMixin:
         check_is_fitted(self)
         return ShapeReader(self.network_, self._position(feature), self._output(class_)).read(grid)
 
-    def _position(self, feature):
-        names = self.network_.feature_names
-        if isinstance(feature, (int, np.integer)) and not isinstance(feature, bool):
-            if not -len(names) <= feature < len(names):
-                raise ValueError(
-                    f"feature {feature} is out of range: give a name, or a position up to {len(names) - 1}."
-                )
-            return int(feature) % len(names)
-        if feature not in names:
-            some = f"{', '.join(names[:10])}{' ...' if len(names) > 10 else ''}"
-            raise ValueError(f"feature {feature!r} is not a column of this model: choose one of {some}.")
-        return names.index(feature)
-
-    def _output(self, class_):
-        """Column of the linear predictor for a class label."""
-        if self.network_.n_outputs == 1:
-            if class_ is not None:
-                raise ValueError(
-                    "class_ is for models of more than two classes; give None: this one has a single curve a feature."
-                )
-            return 0
-        classes = self.classes_.tolist()
-        if class_ is None:
-            return len(classes) - 1
-        if class_ not in classes:
-            raise ValueError(f"class_={class_!r} is not a class of this model: choose one of {classes}.")
-        return classes.index(class_)
-
-    @property
-    def feature_importances_(self):
-        """Mean absolute contribution on the training data, summing to 1 (n_features,)."""
-        check_is_fitted(self)
-        return _share(self.network_.mean_abs)
-
     def importance(self, X=None, kind="mean_abs"):
         """Importance of each feature, not normalised.
 
@@ -125,30 +82,6 @@ class CurvesMixin:
             else self.network_.contribution_sizes(self._encode(X))
         )
         return sizes[kind == "variance"].copy()
-
-    def extrapolation(self, X):
-        """Where the model was asked about what training did not show.
-
-        Returns
-        -------
-        flags : ndarray of bool (n, n_features)
-            True where a number lies outside its training range, a level is new, or a value is missing in a column that
-            was complete in training.
-        """
-        Z = self._encode(X, warn=False)  # the flags say it
-        flags = np.zeros(Z.shape, dtype=bool)
-        for j, feature in enumerate(self.network_.features):
-            x = Z[:, j]
-            known = ~np.isnan(x)
-            if feature.kind == "category":
-                flags[:, j] = x == -1
-            elif np.isnan(feature.low):
-                flags[:, j] = known
-            else:
-                flags[known, j] = (x[known] < feature.low) | (x[known] > feature.high)
-            if not feature.missing:
-                flags[:, j] |= ~known
-        return flags
 
     def concurvity(self):
         """How much of each term the others could say as well.
@@ -215,15 +148,3 @@ class CurvesMixin:
             rows, index=index, columns=["kind", "edf", "smoothness", "importance", "concurvity", "note"]
         )
         return table.sort_values("importance", ascending=False, kind="stable")
-
-    def save(self, path):
-        """Write the model to one file without pickle; `kan_tabular.load` reads it back."""
-        from kan_tabular.persistence import save
-
-        check_is_fitted(self)
-        save(self, path)
-
-
-def _share(sizes):
-    total = sizes.sum()
-    return sizes / total if total > 0 else np.full(len(sizes), 1 / len(sizes))

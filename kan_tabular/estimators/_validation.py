@@ -166,9 +166,9 @@ def check_exposure(exposure, n_rows, loss):
 
 def check_settings(estimator, feature_names):
     """Constructor arguments, checked at fit as scikit-learn asks."""
-    _number(estimator, "n_knots", 0, integer=True)
-    _number(estimator, "max_iter", 1, integer=True)
-    _number(estimator, "tol", 0.0, strict=True)
+    check_number(estimator, "n_knots", 0, integer=True)
+    check_number(estimator, "max_iter", 1, integer=True)
+    check_number(estimator, "tol", 0.0, strict=True)
     s = estimator.smoothing
     if isinstance(s, dict):
         unknown = [k for k in s if k not in feature_names]
@@ -190,7 +190,8 @@ def check_settings(estimator, feature_names):
         raise ValueError(f"select={estimator.select!r}: expected True or False.")
 
 
-def _number(estimator, name, least, integer=False, strict=False):
+def check_number(estimator, name, least, integer=False, strict=False):
+    """Refuse a constructor argument that is not a number of at least (strictly above) `least`."""
     value = getattr(estimator, name)
     kind = numbers.Integral if integer else numbers.Real
     if not isinstance(value, kind) or isinstance(value, bool) or value < least or (strict and value == least):

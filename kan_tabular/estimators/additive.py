@@ -6,22 +6,19 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from kan_tabular.encoding import TableEncoder
 from kan_tabular.estimators._curves import CurvesMixin
+from kan_tabular.estimators._model import LabelsMixin
 from kan_tabular.estimators._validation import (
     check_exposure,
     check_lengths,
     check_settings,
     check_weights,
-    class_factors,
     read,
-    read_labels,
     read_target,
     resolve_device,
 )
-from kan_tabular.exceptions import DataError
 from kan_tabular.fitted.network import FittedNetwork
-from kan_tabular.likelihoods import Bernoulli, Gamma, Gaussian, Multinomial, Poisson
+from kan_tabular.likelihoods import Gamma, Gaussian, Poisson
 from kan_tabular.solvers.fit import fit_network
 
 _PARAMETERS = """n_knots : int, default=10
@@ -41,15 +38,10 @@ _PARAMETERS = """n_knots : int, default=10
 class _Additive(CurvesMixin, BaseEstimator):
     """Shared fit of the additive estimators."""
 
+    _network_class = FittedNetwork
+
     def _fit(self, table, y, weights, likelihood, offset=0.0):
-        keep = weights > 0
-        if keep.sum() < 2:
-            raise ValueError(
-                f"Found {int(keep.sum())} sample(s) with a positive weight (n_samples = {len(weights)}); "
-                "at least 2 rows are needed."
-            )
-        self.encoder_ = TableEncoder(self.categorical_features)
-        encoded = self.encoder_.fit_transform(table, weights)
+        encoded, keep = self._encode_training(table, weights)
         names = [f.name for f in self.encoder_.features_]
         check_settings(self, names)
         if not keep.all():
@@ -91,34 +83,17 @@ class _Additive(CurvesMixin, BaseEstimator):
         }
 
     def _get_state(self):
-        """Plain attributes and arrays for `kan_tabular.persistence`."""
-        spec, arrays = self.network_.to_spec()
-        attributes = {"network": spec, "n_iter": self.n_iter_, "edf": self.edf_}
-        if hasattr(self, "feature_names_in_"):
-            attributes["feature_names_in"] = self.feature_names_in_.tolist()
-        return attributes, arrays
+        attributes, arrays = super()._get_state()
+        return {**attributes, "edf": self.edf_}, arrays
 
     @classmethod
     def _from_state(cls, params, attributes, arrays):
-        self = cls(**params)
-        self.network_ = FittedNetwork.from_spec(attributes["network"], arrays)
-        self.encoder_ = TableEncoder(self.categorical_features)
-        self.encoder_.features_ = self.network_.features
-        self.n_features_in_ = len(self.network_.features)
-        self.n_iter_, self.edf_ = attributes["n_iter"], attributes["edf"]
-        if "feature_names_in" in attributes:
-            self.feature_names_in_ = np.array(attributes["feature_names_in"], dtype=object)
+        self = super()._from_state(params, attributes, arrays)
+        self.edf_ = attributes["edf"]
         return self
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
-        return tags
 
-
-class KAAMClassifier(ClassifierMixin, _Additive):
+class KAAMClassifier(LabelsMixin, ClassifierMixin, _Additive):
     __doc__ = f"""Additive classifier: the log-odds are a sum of one curve a feature.
 
     ``logit P(y = 1 | x) = intercept + sum_j f_j(x_j)`` for two classes; for more, one set of curves a class whose sum
@@ -208,54 +183,8 @@ class KAAMClassifier(ClassifierMixin, _Additive):
         exposure : None
             Only for counts (`KAAMRegressor`).
         """
-        table = read(self, X, reset=True)
-        n = table.n_rows
-        y = read_labels(self, y, n)
-        check_lengths(n, groups=groups)
-        check_exposure(exposure, n, "log_loss")
-        weights = check_weights(sample_weight, n)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        weights = weights * class_factors(self.class_weight, self.classes_, codes, weights)
-        present = np.bincount(codes, weights, len(self.classes_)) > 0
-        if not present.all():
-            self.classes_ = self.classes_[present]
-            codes = np.where(present[codes], np.cumsum(present)[codes] - 1, 0)
-        if len(self.classes_) < 2:
-            raise DataError(
-                f"y holds only one class ({self.classes_[0]!r}): a classifier needs at least two with positive weight."
-            )
-        likelihood = Bernoulli() if len(self.classes_) == 2 else Multinomial(len(self.classes_))
-        return self._fit(table, codes.astype(float), weights, likelihood)
-
-    def decision_function(self, X):
-        """Log-odds of the second class (n,); for more classes, scores that sum to zero (n, n_classes)."""
-        Z = self._encode(X)
-        eta = self.network_.forward(Z)
-        return eta[:, 0] if eta.shape[1] == 1 else eta
-
-    def predict_proba(self, X):
-        """Class probabilities (n, n_classes)."""
-        eta = self.decision_function(X)
-        if eta.ndim == 1:
-            p = self.network_.likelihood.inverse_link(eta)
-            return np.stack([1 - p, p], axis=1)
-        e = np.exp(eta - eta.max(axis=1, keepdims=True))
-        return e / e.sum(axis=1, keepdims=True)
-
-    def predict(self, X):
-        """Most probable class (n,)."""
-        eta = self.decision_function(X)
-        return self.classes_[(eta > 0).astype(int) if eta.ndim == 1 else eta.argmax(axis=1)]
-
-    def _get_state(self):
-        attributes, arrays = super()._get_state()
-        return {**attributes, "classes": self.classes_.tolist(), "classes_dtype": self.classes_.dtype.str}, arrays
-
-    @classmethod
-    def _from_state(cls, params, attributes, arrays):
-        self = super()._from_state(params, attributes, arrays)
-        self.classes_ = np.array(attributes["classes"], dtype=np.dtype(attributes["classes_dtype"]))
-        return self
+        table, codes, weights, likelihood = self._read_classification(X, y, sample_weight, groups, exposure)
+        return self._fit(table, codes, weights, likelihood)
 
 
 class KAAMRegressor(RegressorMixin, _Additive):

@@ -8,6 +8,9 @@ import numpy as np
 
 from kan_tabular.bases import Basis, basis_from_spec
 
+#: Rows up to which all inputs are looked up at once (one patient); above, input by input.
+_FEW_ROWS = 64
+
 
 @dataclass
 class InputCurves:
@@ -89,3 +92,58 @@ class InputCurves:
         basis = None if spec["basis"] is None else basis_from_spec(spec["basis"])
         parts = [arrays[f"{prefix}.{k}"] for k in ("transform", "center")]
         return cls(basis, *parts, spec["missing"], arrays[f"{prefix}.coefficients"])
+
+
+class StackedCurves:
+    """All curves of a layer as one stack of piecewise polynomials, so that one row costs a handful of array operations.
+
+    Parameters
+    ----------
+    curves : list of InputCurves
+        With coefficients; inputs may have different numbers of outputs (the missing ones are 0).
+    output_map : ndarray (C, n_outputs), optional
+        From the fitted outputs to those wanted.
+    """
+
+    def __init__(self, curves, output_map=None):
+        parts = [c.piecewise() for c in curves]
+        m = max(len(part[2]) for part in parts)
+        d = max(part[4].shape[1] for part in parts)
+        self.n_outputs = max(part[4].shape[2] for part in parts) if output_map is None else output_map.shape[1]
+        p, out = len(parts), self.n_outputs
+        self.low, self.width = np.array([part[0] for part in parts]), np.array([part[1] for part in parts])
+        self.breaks, self.origins = np.full((p, m), np.inf), np.zeros((p, m + 1))
+        self.table, self.missing = np.zeros((p, m + 1, d, out)), np.zeros((p, out))
+        for j, (_, _, b, o, t, at_missing) in enumerate(parts):
+            if output_map is not None:
+                t, at_missing = t @ output_map, at_missing @ output_map
+            self.breaks[j, : len(b)], self.origins[j, : len(o)] = b, o
+            self.table[j, : len(o), : t.shape[1], : t.shape[2]] = t
+            self.missing[j, : len(at_missing)] = at_missing
+
+    def evaluate(self, Z):
+        """Values of the curves at the encoded rows `Z` (n, p): (n, p, n_outputs)."""
+        n, p = Z.shape
+        out = np.empty((n, p, self.n_outputs))
+        z = (Z - self.low) / self.width
+        if n <= _FEW_ROWS:
+            interval = (z[:, :, None] >= self.breaks).sum(2)
+            rows = np.arange(p)
+            out[:] = _horner(self.table[rows, interval], z - self.origins[rows, interval])
+        else:
+            for j in range(p):
+                zj = z[:, j]
+                interval = np.searchsorted(self.breaks[j], zj, side="right")
+                out[:, j] = _horner(self.table[j][interval], zj - self.origins[j][interval])
+        unknown = np.isnan(z)
+        if unknown.any():
+            out[unknown] = np.broadcast_to(self.missing, out.shape)[unknown]
+        return out
+
+
+def _horner(table, u):
+    """Polynomials (..., degree + 1, outputs) at u (...): (..., outputs)."""
+    out = table[..., -1, :]
+    for d in range(table.shape[-2] - 2, -1, -1):
+        out = out * u[..., None] + table[..., d, :]
+    return out

@@ -8,17 +8,16 @@ from functools import cached_property
 import numpy as np
 
 from kan_tabular.encoding.encoder import Feature
-from kan_tabular.fitted.curves import InputCurves
+from kan_tabular.fitted.base import NetworkBase
+from kan_tabular.fitted.curves import InputCurves, StackedCurves
 from kan_tabular.fitted.smoothing import SmoothingPosterior, TermSmoothing
 from kan_tabular.likelihoods import likelihood_from_spec
 
-#: Rows up to which all features are looked up at once (one patient); above, feature by feature.
-_FEW_ROWS = 64
 _BLOCK_CELLS = 4_000_000
 
 
 @dataclass
-class FittedNetwork:
+class FittedNetwork(NetworkBase):
     """One layer of curves: ``eta = intercept + sum_j curve_j(x_j)``.
 
     Inputs are encoded tables (n, p): numbers, level codes (-1 unseen), NaN where missing. With C outputs, coefficient
@@ -59,25 +58,6 @@ class FittedNetwork:
     related: np.ndarray
     _cache: dict = field(default_factory=dict, repr=False, compare=False)
 
-    @property
-    def feature_names(self):
-        return [f.name for f in self.features]
-
-    @property
-    def kinds(self):
-        return [f.kind for f in self.features]
-
-    @property
-    def n_outputs(self):
-        """Columns of the linear predictor as users see it: one, or one a class."""
-        return self.output_map.shape[1]
-
-    @cached_property
-    def output_map(self):
-        """From the C fitted outputs to what users see (C, n_outputs): the identity, or contrasts to classes."""
-        contrasts = getattr(self.likelihood, "contrasts", None)
-        return np.eye(1) if contrasts is None else contrasts.T
-
     @cached_property
     def columns_of(self):
         """Slice of design columns of each input."""
@@ -85,40 +65,12 @@ class FittedNetwork:
         return [slice(int(b - c.n_columns), int(b)) for b, c in zip(stops, self.inputs, strict=True)]
 
     @cached_property
-    def _compiled(self):
-        """All curves as one stack of piecewise polynomials."""
-        parts = [c.piecewise() for c in self.inputs]
-        m = max(len(part[2]) for part in parts)
-        d = max(part[4].shape[1] for part in parts)
-        p, out = len(parts), self.output_map.shape[1]
-        low, width = np.array([part[0] for part in parts]), np.array([part[1] for part in parts])
-        breaks, origins, table = np.full((p, m), np.inf), np.zeros((p, m + 1)), np.zeros((p, m + 1, d, out))
-        missing = np.zeros((p, out))
-        for j, (_, _, b, o, t, at_missing) in enumerate(parts):
-            breaks[j, : len(b)], origins[j, : len(o)] = b, o
-            table[j, : len(o), : t.shape[1]] = t @ self.output_map
-            missing[j] = at_missing @ self.output_map
-        return low, width, breaks, origins, table, missing
+    def _curves(self):
+        return StackedCurves(self.inputs, self.output_map)
 
     def contributions(self, Z):
         """What each feature adds to the linear predictor: (n, p, n_outputs)."""
-        n, p = Z.shape
-        low, width, breaks, origins, table, missing = self._compiled
-        out = np.empty((n, p, self.n_outputs))
-        z = (Z - low) / width
-        if n <= _FEW_ROWS:
-            interval = (z[:, :, None] >= breaks).sum(2)
-            rows = np.arange(p)
-            out[:] = _horner(table[rows, interval], z - origins[rows, interval])
-        else:
-            for j in range(p):
-                zj = z[:, j]
-                interval = np.searchsorted(breaks[j], zj, side="right")
-                out[:, j] = _horner(table[j][interval], zj - origins[j][interval])
-        unknown = np.isnan(z)
-        if unknown.any():
-            out[unknown] = np.broadcast_to(missing, out.shape)[unknown]
-        return out
+        return self._curves.evaluate(Z)
 
     @cached_property
     def base(self):
@@ -205,11 +157,9 @@ class FittedNetwork:
             "features": [f.to_spec() for f in self.features],
             "inputs": [],
             "dispersion": self.dispersion,
-            "likelihood": {"name": self.likelihood.name},
+            "likelihood": self._likelihood_spec(),
             "smoothing": [s.to_spec() for s in self.smoothing],
         }
-        if hasattr(self.likelihood, "n_classes"):
-            spec["likelihood"]["n_classes"] = self.likelihood.n_classes
         names = ("intercept", "covariance", "mean_abs", "variance", "concurvity", "related")
         arrays = {name: getattr(self, name) for name in names}
         for j, curves in enumerate(self.inputs):
@@ -233,11 +183,3 @@ class FittedNetwork:
             density_edges=[arrays[f"density_edges.{j}"] for j in range(p)],
             **{name: arrays[name] for name in names},
         )
-
-
-def _horner(table, u):
-    """Polynomials (..., degree + 1, outputs) at u (...): (..., outputs)."""
-    out = table[..., -1, :]
-    for d in range(table.shape[-2] - 2, -1, -1):
-        out = out * u[..., None] + table[..., d, :]
-    return out

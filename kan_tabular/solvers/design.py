@@ -100,11 +100,11 @@ class Design:
         return array if self.device == "cpu" else array.cpu().numpy()
 
     def rows(self, selection):
-        """The design of some rows (NumPy index or slice), sharing the tables."""
+        """The design of some rows (a slice, or an array of positions), sharing the tables."""
         new = object.__new__(Design)
         new.__dict__.update(self.__dict__)
         new.indices = [i[selection] for i in self.indices]
-        new.n_rows = len(range(*selection.indices(self.n_rows)))
+        new.n_rows = len(range(*selection.indices(self.n_rows))) if isinstance(selection, slice) else len(selection)
         new._dense = new._gather() if new.n_rows * self.n_columns <= _DENSE_CELLS else None
         return new
 
@@ -114,6 +114,13 @@ class Design:
         for table, index, columns in self._terms():
             X[:, columns] = self.xp.take(table, index, axis=0)
         return X
+
+    def matrix(self, dtype):
+        """All columns but the intercept as one NumPy array (n, q - 1)."""
+        out = np.empty((self.n_rows, self.n_columns - 1), dtype=dtype)
+        for table, index, columns in self._terms():
+            out[:, columns.start - 1 : columns.stop - 1] = self.to_numpy(table)[self.to_numpy(index)]
+        return out
 
     def _zeros(self, n_columns):
         like = self.asarray(np.zeros(1))

@@ -16,7 +16,7 @@ from kan_tabular.solvers.problem import build_problem
 from kan_tabular.solvers.smoothing import HyperPrior
 
 #: Scale beyond which a contribution's standard deviation is implausible, in log-odds, log units or units of the noise.
-_GUARD = 50.0
+GUARD = 50.0
 _BINS = 40
 #: Design columns below which one BLAS thread is faster.
 _THREADED_COLUMNS = 600
@@ -61,9 +61,7 @@ def fit_network(
     n_iter : int
     """
     p = encoded.shape[1]
-    # Threads cost small matrices more than they give, and far more on a busy machine.
-    small = p * (n_knots + 4) < _THREADED_COLUMNS
-    with _blas().limit(limits=1 if small else None, user_api="blas"):
+    with small_blas(p * (n_knots + 4)):
         problem = build_problem(
             encoded,
             features,
@@ -75,7 +73,7 @@ def fit_network(
             device=device,
         )
         design, groups, terms = problem.design, problem.groups, problem.terms
-        prior = HyperPrior(groups, smoothing != "reml", _GUARD)
+        prior = HyperPrior(groups, smoothing != "reml", GUARD)
         if isinstance(offset, np.ndarray):
             offset = design.asarray(offset)[:, None]
         fit = fit_additive(
@@ -118,7 +116,7 @@ def _hand_over(problem, fit, prior, encoded, features, weights, likelihood, conc
                 spread=spread[mine].tolist(),
             )
         )
-    density, edges = _densities(encoded, features, weights)
+    density, edges = densities(encoded, features, weights)
     network = FittedNetwork(
         features=features,
         inputs=inputs,
@@ -136,6 +134,14 @@ def _hand_over(problem, fit, prior, encoded, features, weights, likelihood, conc
     )
     network.mean_abs, network.variance = _training_sizes(network, problem, weights.sum())
     return network
+
+
+def small_blas(n_columns):
+    """A context with one BLAS thread where there are few design columns.
+
+    Threads cost small matrices more than they give, and far more on a busy machine.
+    """
+    return _blas().limit(limits=1 if n_columns < _THREADED_COLUMNS else None, user_api="blas")
 
 
 @cache
@@ -156,7 +162,7 @@ def _training_sizes(network, problem, total):
     return mean_abs, variance
 
 
-def _densities(encoded, features, weights):
+def densities(encoded, features, weights):
     """Histogram (or level shares) of each feature over the training rows."""
     density, edges = [], []
     total = weights.sum()

@@ -8,6 +8,7 @@ import pytest
 from scipy.linalg import block_diag
 
 from kan_tabular.encoding import TableEncoder, read_table
+from kan_tabular.fitted import curves as curves_module
 from kan_tabular.fitted import network as module
 from kan_tabular.fitted.network import FittedNetwork
 from kan_tabular.likelihoods import Bernoulli, Gaussian, Multinomial
@@ -61,7 +62,7 @@ def test_both_paths_of_contributions_are_the_curves(fitted, monkeypatch):
     network, Z = fitted
     rows = strange(Z)
     few = network.contributions(rows)
-    monkeypatch.setattr(module, "_FEW_ROWS", 0)
+    monkeypatch.setattr(curves_module, "_FEW_ROWS", 0)
     many = network.contributions(rows)
     curves = np.stack(
         [c.evaluate(rows[:, j]) @ network.output_map for j, c in enumerate(network.inputs)],

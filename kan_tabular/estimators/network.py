@@ -1,0 +1,468 @@
+"""LogisticKAN and KANRegressor: networks of curves with hidden layers, trained as an ensemble."""
+
+from __future__ import annotations
+
+import numbers
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from kan_tabular.estimators._model import FittedMixin, LabelsMixin
+from kan_tabular.estimators._validation import (
+    check_exposure,
+    check_lengths,
+    check_number,
+    check_weights,
+    read,
+    read_target,
+    resolve_device,
+)
+from kan_tabular.fitted.deep import DeepNetwork
+from kan_tabular.fitted.explanation import explanation
+from kan_tabular.likelihoods import Gamma, Gaussian, Poisson
+
+_PARAMETERS = """hidden_layer_sizes : tuple of int, default=(16,)
+        Nodes of each hidden layer.
+    basis : {"bspline"}, default="bspline"
+        Family of the curves.
+    grid_size : int, default=5
+        Intervals of the splines of the hidden nodes.
+    n_estimators : int, default=8
+        Networks trained for each setting of `alpha`, `smoothness` and `additive_start`, all at once. Each leaves out
+        its own share of the rows (or of the `groups`), on which the best epoch and the weight of each setting are
+        chosen.
+    additive_start : "auto" or bool, default="auto"
+        Whether the hidden layers begin at the convex additive fit and learn what it leaves. "auto" trains both kinds.
+    max_iter : "auto" or int, default="auto"
+        Epochs. "auto" makes about 800 steps, in at least 20 and at most 200 epochs.
+    batch_size : "auto" or int, default="auto"
+        Rows of a step. "auto": 128; a quarter of the rows where that is less, 1/64 of them where that is more, at
+        most 1024.
+    learning_rate_init : float, default=0.04
+        Peak learning rate; it falls to zero as a cosine.
+    alpha : "auto" or float, default="auto"
+        Weight decay. "auto" trains several strengths.
+    smoothness : "auto" or float, default="auto"
+        How reluctant the curves of the first layer are to bend: 1 for curves as free as lines, more for straighter
+        ones. "auto" trains several.
+    sparsity : float, default=0.0
+        Shrinks whole edges of the first layer, in units of what they add to a node, to exactly nothing.
+    early_stopping : "auto" or bool, default="auto"
+        Whether rows are left out to choose epochs and weights. "auto" does so from 20 rows on. Without, all rows train
+        every member for `max_iter` epochs and all settings count the same.
+    validation_fraction : float, default=0.125
+        Rows to leave out when ``n_estimators=1``.
+    n_iter_no_change : int or None, default=None
+        Stop after that many epochs without a better held-out loss; None: after half of all epochs.
+    max_time : float or None, default=None
+        Seconds after which training stops, at the best state so far.
+    categorical_features : "from_dtype", None or array-like, default="from_dtype"
+        Columns to be read as categories, as in `KAAMClassifier`.
+"""
+
+#: Settings that "auto" trains: weight decay, bending, additive start. Chosen on data outside the benchmarks
+#: (docs/design.md, section 5); what each table needs is decided by its own held-out rows.
+_PORTFOLIO = ((0.15, 0.03, False), (0.5, 0.03, False), (0.5, 0.2, False), (0.5, 0.03, True))
+_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 800, 20, 200
+_HOLD_OUT_ROWS = 20
+_PERMUTATIONS = 8
+
+
+class _Network(FittedMixin, BaseEstimator):
+    """Shared fit of the network estimators."""
+
+    _network_class = DeepNetwork
+
+    def _fit(self, table, y, weights, likelihood, offset=0.0, groups=None):
+        self._check_settings()
+        encoded, keep = self._encode_training(table, weights)
+        if not keep.all():
+            encoded, y, weights = encoded[keep], y[keep], weights[keep]
+            offset = offset[keep] if isinstance(offset, np.ndarray) else offset
+            groups = None if groups is None else np.asarray(groups)[keep]
+        from kan_tabular.training.fit import fit_deep
+
+        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**32, dtype=np.uint64))
+        options = self._options(len(y))
+        with _bar(self.verbose, options.schedule.epochs) as callback:
+            self.network_, report = fit_deep(
+                encoded,
+                self.encoder_.features_,
+                y,
+                weights,
+                likelihood,
+                options,
+                rng,
+                offset=offset,
+                groups=groups,
+                callback=callback,
+            )
+        self.n_iter_ = report.n_epochs
+        self.candidates_ = [
+            {
+                "candidate": "additive" if c == "additive" else "network",
+                "alpha": None if c == "additive" else c.alpha,
+                "smoothness": None if c == "additive" else 1 / c.bend,
+                "additive_start": None if c == "additive" else c.additive,
+                "held_out_loss": float(loss),
+                "weight": float(w),
+            }
+            for c, loss, w in zip(report.candidates, report.losses, report.weights, strict=True)
+        ]
+        return self
+
+    def _options(self, n):
+        """The settings for a table of `n` rows."""
+        from kan_tabular.training.fit import Options, Setting
+        from kan_tabular.training.trainer import Schedule
+
+        batch = int(np.clip(n // 64, 128, 1024)) if self.batch_size == "auto" else self.batch_size
+        batch = min(batch, max(n // 4, 16)) if self.batch_size == "auto" else min(batch, n)
+        epochs = self.max_iter
+        if epochs == "auto":
+            epochs = int(np.clip(np.ceil(_STEPS / max(n // batch, 1)), _FEWEST_EPOCHS, _MOST_EPOCHS))
+        settings = []
+        for alpha, bend, additive in _PORTFOLIO:
+            setting = Setting(
+                alpha if self.alpha == "auto" else float(self.alpha),
+                bend if self.smoothness == "auto" else 1 / float(self.smoothness),
+                additive if self.additive_start == "auto" else bool(self.additive_start),
+            )
+            if setting not in settings:
+                settings.append(setting)
+        return Options(
+            settings=tuple(settings),
+            hidden=tuple(int(h) for h in self.hidden_layer_sizes),
+            grid_size=self.grid_size,
+            n_estimators=self.n_estimators,
+            hold_out=n >= _HOLD_OUT_ROWS if self.early_stopping == "auto" else bool(self.early_stopping),
+            validation_fraction=self.validation_fraction,
+            sparsity=float(self.sparsity),
+            schedule=Schedule(
+                epochs=epochs,
+                batch_size=batch,
+                learning_rate=float(self.learning_rate_init),
+                patience=max(epochs // 2, 1) if self.n_iter_no_change is None else self.n_iter_no_change,
+                max_time=self.max_time,
+            ),
+            device=resolve_device(self.device, n),
+        )
+
+    def _check_settings(self):
+        if isinstance(self.hidden_layer_sizes, (str, numbers.Real)) or not len(self.hidden_layer_sizes):
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}: expected a tuple of numbers of nodes such as (16,); "
+                "use KAAMClassifier or KAAMRegressor for a model without hidden layers."
+            )
+        for width in self.hidden_layer_sizes:
+            if not isinstance(width, numbers.Integral) or isinstance(width, bool) or width < 1:
+                raise ValueError(f"hidden_layer_sizes={self.hidden_layer_sizes!r}: expected integers of at least 1.")
+        if self.basis != "bspline":
+            raise ValueError(f"basis={self.basis!r}: expected 'bspline'.")
+        check_number(self, "grid_size", 1, integer=True)
+        check_number(self, "n_estimators", 1, integer=True)
+        check_number(self, "learning_rate_init", 0.0, strict=True)
+        check_number(self, "sparsity", 0.0)
+        for name in ("max_iter", "batch_size"):
+            if getattr(self, name) != "auto":
+                check_number(self, name, 1, integer=True)
+        if self.alpha != "auto":
+            check_number(self, "alpha", 0.0)
+        if self.smoothness != "auto":
+            check_number(self, "smoothness", 0.0, strict=True)
+        check_number(self, "validation_fraction", 0.0, strict=True)
+        if self.validation_fraction > 0.5:
+            raise ValueError(f"validation_fraction={self.validation_fraction!r}: expected at most 0.5.")
+        if self.n_iter_no_change is not None:
+            check_number(self, "n_iter_no_change", 1, integer=True)
+        if self.max_time is not None:
+            check_number(self, "max_time", 0.0, strict=True)
+        for name in ("additive_start", "early_stopping"):
+            value = getattr(self, name)
+            if not (isinstance(value, (bool, np.bool_)) or (isinstance(value, str) and value == "auto")):
+                raise ValueError(f"{name}={value!r}: expected 'auto', True or False.")
+
+    def explain(self, X, *, n_permutations=_PERMUTATIONS):
+        """What each feature adds to each prediction, on the link scale (Shapley values).
+
+        Parameters
+        ----------
+        X : table of shape (n, n_features)
+        n_permutations : int
+            Random orders of the features, each used forwards and backwards: more give less noise.
+
+        Returns
+        -------
+        explanation : shap.Explanation, or `kan_tabular.fitted.explanation.Explanation` without shap
+            ``values`` (n, n_features) or (n, n_features, n_classes), ``base_values``, ``data``, ``feature_names``.
+            Base value + sum of the values = `decision_function` (the prediction's linear predictor) exactly. A feature
+            that is "absent" has its curves at their training means; no background rows are needed or kept.
+        """
+        Z = self._encode(X)
+        network = self.network_
+        values = network.shapley(Z, n_permutations, np.random.default_rng(0))
+        base = np.broadcast_to(network.base, (len(Z), network.n_outputs)).copy()
+        if network.n_outputs == 1:
+            values, base = values[:, :, 0], base[:, 0]
+        data = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
+        return explanation(values, base, data, network.feature_names)
+
+    def non_additive_share(self, X):
+        """How much of each prediction is not a sum of effects of single features.
+
+        Returns
+        -------
+        share : ndarray (n,) or (n, n_classes)
+            ``|r| / (|r| + sum_j |f_j|)``, with the main effects f_j (each feature's curves alone, the others at their
+            training mean) and the remainder r of the linear predictor: 0 for an additive model, near 1 where the
+            features say it only together.
+        """
+        Z = self._encode(X)
+        effects = self.network_.effects(Z)
+        rest = np.abs(self.network_.forward(Z) - self.network_.base - effects.sum(1))
+        share = rest / np.maximum(rest + np.abs(effects).sum(1), 1e-300)
+        return share[:, 0] if share.shape[1] == 1 else share
+
+    def _get_state(self):
+        attributes, arrays = super()._get_state()
+        return {**attributes, "candidates": self.candidates_}, arrays
+
+    @classmethod
+    def _from_state(cls, params, attributes, arrays):
+        self = super()._from_state(params, attributes, arrays)
+        self.candidates_ = attributes["candidates"]
+        return self
+
+
+class LogisticKAN(LabelsMixin, ClassifierMixin, _Network):
+    __doc__ = f"""Kolmogorov-Arnold network for two or more classes.
+
+    The log-odds are a weighted sum of small networks of curves: in each, one curve of every feature is summed into each
+    hidden node, and one curve of every node into the output. Members with several strengths of regularisation, started
+    at zero or at the convex additive fit, train in one program; held-out rows choose the epoch of each setting and the
+    weights of the settings and of the additive fit itself, which therefore is what remains where nothing interacts.
+
+    Parameters
+    ----------
+    {_PARAMETERS}    class_weight : dict, "balanced" or None, default=None
+        Multiplies the weights of the classes.
+    device : {{"auto", "cpu", "cuda"}}, default="auto"
+        Where the network trains; prediction is always on the CPU, without torch.
+    random_state : int, RandomState or None
+        Decides the folds, the start and the order of the rows; the same number gives the same model.
+    verbose : int, default=0
+        Show progress.
+
+    Attributes
+    ----------
+    classes_ : ndarray (n_classes,)
+    network_ : kan_tabular.fitted.deep.DeepNetwork
+    encoder_ : kan_tabular.encoding.TableEncoder
+    candidates_ : list of dict
+        Settings with their held-out losses and weights.
+    feature_importances_ : ndarray (n_features,)
+        Mean absolute change of the linear predictor when a feature's curves are set to their training means, on a
+        sample of the training rows, summing to 1.
+    n_iter_ : int
+        Epochs trained.
+
+    Notes
+    -----
+    Minibatches make a weight of 2 only in expectation the same as a row twice.
+
+    References
+    ----------
+    Liu et al. (2024), arXiv 2404.19756 (KAN); Apellaniz et al. (2025), arXiv 2509.16750 (Logistic-KAN); Holzmueller,
+    Grinsztajn & Steinwart (2024), arXiv 2407.04491 (smooth clipping, schedules); Breiman (1996), "Stacked regressions".
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden_layer_sizes=(16,),
+        basis="bspline",
+        grid_size=5,
+        n_estimators=8,
+        additive_start="auto",
+        max_iter="auto",
+        batch_size="auto",
+        learning_rate_init=0.04,
+        alpha="auto",
+        smoothness="auto",
+        sparsity=0.0,
+        early_stopping="auto",
+        validation_fraction=0.125,
+        n_iter_no_change=None,
+        max_time=None,
+        categorical_features="from_dtype",
+        class_weight=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.basis = basis
+        self.grid_size = grid_size
+        self.n_estimators = n_estimators
+        self.additive_start = additive_start
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.alpha = alpha
+        self.smoothness = smoothness
+        self.sparsity = sparsity
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.max_time = max_time
+        self.categorical_features = categorical_features
+        self.class_weight = class_weight
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y, sample_weight=None, *, groups=None, exposure=None):
+        """Train.
+
+        Parameters
+        ----------
+        X : table of shape (n, n_features)
+            DataFrame (pandas, polars, ...), array or lists; numbers, booleans, text or categories, with missing values.
+        y : array-like (n,)
+            Class labels.
+        sample_weight : array-like (n,), optional
+            Frequencies: 2 is the row twice (in expectation over the batches), 0 leaves it out.
+        groups : array-like (n,), optional
+            Rows of one group (a patient, a composition) are left out together.
+        exposure : None
+            Only for counts (`KANRegressor`).
+        """
+        table, codes, weights, likelihood = self._read_classification(X, y, sample_weight, groups, exposure)
+        return self._fit(table, codes, weights, likelihood, groups=groups)
+
+
+class KANRegressor(RegressorMixin, _Network):
+    __doc__ = f"""Kolmogorov-Arnold network for a number: as `LogisticKAN`, with the mean or its log as output.
+
+    Parameters
+    ----------
+    loss : {{"squared_error", "poisson", "gamma"}}, default="squared_error"
+        Gaussian response with identity link, counts or positive amounts with log link.
+    {_PARAMETERS}    device, random_state, verbose
+        As in `LogisticKAN`.
+
+    Attributes
+    ----------
+    network_, encoder_, candidates_, feature_importances_, n_iter_
+        As in `LogisticKAN`.
+    """
+
+    _LIKELIHOODS = {"squared_error": Gaussian, "poisson": Poisson, "gamma": Gamma}
+
+    def __init__(
+        self,
+        *,
+        loss="squared_error",
+        hidden_layer_sizes=(16,),
+        basis="bspline",
+        grid_size=5,
+        n_estimators=8,
+        additive_start="auto",
+        max_iter="auto",
+        batch_size="auto",
+        learning_rate_init=0.04,
+        alpha="auto",
+        smoothness="auto",
+        sparsity=0.0,
+        early_stopping="auto",
+        validation_fraction=0.125,
+        n_iter_no_change=None,
+        max_time=None,
+        categorical_features="from_dtype",
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.basis = basis
+        self.grid_size = grid_size
+        self.n_estimators = n_estimators
+        self.additive_start = additive_start
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.alpha = alpha
+        self.smoothness = smoothness
+        self.sparsity = sparsity
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.max_time = max_time
+        self.categorical_features = categorical_features
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y, sample_weight=None, *, groups=None, exposure=None):
+        """Train.
+
+        Parameters
+        ----------
+        X : table of shape (n, n_features)
+        y : array-like (n,)
+            Finite; at least 0 for counts, above 0 for `loss="gamma"`.
+        sample_weight, groups
+            As in `LogisticKAN`.
+        exposure : array-like (n,), optional
+            For `loss="poisson"`: the mean is ``exposure`` times what the network says; predictions are per unit.
+        """
+        if self.loss not in self._LIKELIHOODS:
+            raise ValueError(f"loss={self.loss!r}: expected one of {', '.join(map(repr, self._LIKELIHOODS))}.")
+        table = read(self, X, reset=True)
+        n = table.n_rows
+        y = read_target(self, y, n)
+        check_lengths(n, groups=groups)
+        weights = check_weights(sample_weight, n)
+        exposure = check_exposure(exposure, n, self.loss)
+        likelihood = self._LIKELIHOODS[self.loss]()
+        likelihood.check_target(y)
+        return self._fit(table, y, weights, likelihood, 0.0 if exposure is None else np.log(exposure), groups)
+
+    def predict(self, X):
+        """Predicted mean (n,)."""
+        check_is_fitted(self)
+        network = self.network_
+        return network.likelihood.inverse_link(network.forward(self._encode(X))[:, 0])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = self.loss != "squared_error"
+        return tags
+
+
+class _bar:
+    """A progress bar on standard error while `verbose`; nothing otherwise."""
+
+    def __init__(self, verbose, epochs):
+        self.verbose, self.epochs = verbose, epochs
+
+    def __enter__(self):
+        if not self.verbose:
+            return None
+        from tqdm import tqdm
+
+        self.bar = tqdm(desc="training", unit=" epochs", total=self.epochs)
+
+        def callback(progress):
+            self.bar.update()
+            if progress.losses is not None:
+                self.bar.set_postfix_str(f"held-out loss {progress.losses.min():.4f}")
+
+        return callback
+
+    def __exit__(self, *_):
+        if self.verbose:
+            self.bar.close()

@@ -1,0 +1,301 @@
+"""From an encoded table and a target to a fitted network with hidden layers."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from kan_tabular.bases import NodeSpline
+from kan_tabular.fitted.deep import DeepNetwork, HiddenLayer
+from kan_tabular.solvers.additive import fit_additive
+from kan_tabular.solvers.crossfit import cross_fit
+from kan_tabular.solvers.fit import GUARD, densities, small_blas
+from kan_tabular.solvers.problem import build_problem
+from kan_tabular.solvers.smoothing import HyperPrior
+from kan_tabular.training.folds import assign_folds
+from kan_tabular.training.network import MemberNetwork
+from kan_tabular.training.sparsity import EdgeSparsity
+from kan_tabular.training.stacking import stack
+from kan_tabular.training.trainer import Schedule, Trained, TrainingData, limited_threads, train
+
+#: Rows on which the sizes of edges and features are measured.
+_MEASURED_ROWS = 256
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to train a member: weight decay, ease of bending of the first layer's curves, additive start."""
+
+    alpha: float
+    bend: float
+    additive: bool
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the estimator was asked for, with "auto" resolved.
+
+    Attributes
+    ----------
+    settings : tuple of Setting
+        Each is trained for every fold.
+    hidden : tuple of int
+    grid_size : int
+    n_estimators : int
+        Members a setting, each leaving out one fold.
+    hold_out : bool
+        Whether members leave rows out: to keep the best state and to weigh the settings.
+    validation_fraction : float
+        Rows to leave out when there is a single member.
+    sparsity : float
+    schedule : Schedule
+    device : str
+    """
+
+    settings: tuple
+    hidden: tuple
+    grid_size: int
+    n_estimators: int
+    hold_out: bool
+    validation_fraction: float
+    sparsity: float
+    schedule: Schedule
+    device: str
+
+
+@dataclass
+class Report:
+    """What happened: held-out losses and weights of the candidates, epochs, history of the losses."""
+
+    candidates: list
+    losses: np.ndarray
+    weights: np.ndarray
+    n_epochs: int
+    history: list
+
+
+def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=0.0, groups=None, callback=None):
+    """Train an ensemble and hand it over.
+
+    Parameters
+    ----------
+    encoded : ndarray (n, p)
+        From `TableEncoder`.
+    features : list of Feature
+    y : ndarray (n,)
+    weights : ndarray (n,)
+        Frequencies, all positive.
+    likelihood : Likelihood
+    options : Options
+    rng : numpy.random.Generator
+    offset : float or ndarray (n,)
+        Known part of the linear predictor (log exposure).
+    groups : array (n,), optional
+        Rows that no split may separate.
+
+    Returns
+    -------
+    network : DeepNetwork
+    report : Report
+    """
+    n = len(y)
+    settings, C = options.settings, likelihood.n_outputs
+    identity = likelihood.quadratic
+    shift = float(np.average(y, weights=weights)) if identity else 0.0
+    scale = float(np.sqrt(np.average((y - shift) ** 2, weights=weights))) if identity else 1.0
+    scale = scale if scale > 1e-12 * max(abs(shift), 1e-300) else 1.0
+    y = (y - shift) / scale
+    known = np.broadcast_to(np.asarray(offset, float).reshape(-1, 1), (n, 1))
+
+    held_out = _held_out(options, y, weights, groups, likelihood, rng)
+    with small_blas(14 * encoded.shape[1]):
+        problem = build_problem(
+            encoded, features, weights, n_knots=10, smoothing="auto", select=True, n_outputs=C, device="cpu"
+        )
+        additive = None
+        if any(s.additive for s in settings):
+            additive = _Additive(problem, likelihood, y, weights, known, held_out)
+    base = np.asarray(likelihood.initial(y, weights, known[:, 0]), float)
+
+    seed = int(rng.integers(2**63))
+    device = torch.device(options.device)
+    generator = torch.Generator().manual_seed(seed)
+    basis = NodeSpline(options.grid_size)
+    folds = held_out if held_out is not None else [None] * options.n_estimators
+    gains = np.tile(_gains(problem.terms, settings), (len(folds), 1))
+    network = MemberNetwork(gains, options.hidden, C, basis, generator).to(device)
+    data = _training_data(problem, y, weights, known, base, additive, settings, folds, device)
+    work = options.schedule.batch_size * gains.size * options.hidden[0]
+    with limited_threads(work):
+        decay = np.array([s.alpha for s in settings])
+        penalty = EdgeSparsity(options.sparsity, [t.curves.n_columns for t in problem.terms], device)
+        trained = train(network, data, likelihood, decay, options.schedule, generator, penalty, callback)
+
+    candidates, losses, shares = _weigh(settings, additive, trained, likelihood, base, known, y, weights, held_out)
+    report = Report(candidates, losses, shares, trained.n_epochs, trained.history)
+    fitted = _hand_over(
+        problem, network, additive, base, shares, options, features, likelihood, scale, shift, encoded, weights
+    )
+    rows = np.sort(rng.permutation(n)[:_MEASURED_ROWS])
+    sample = encoded[rows]
+    fitted.mean_abs = np.average(np.abs(fitted.left_out(sample)).mean(2), axis=0, weights=weights[rows])
+    fitted.sizes = fitted.edge_sizes(sample)
+    return fitted, report
+
+
+def _held_out(options, y, weights, groups, likelihood, rng):
+    """Rows that the members of each fold do not see; None when all see everything."""
+    n = len(y)
+    if not options.hold_out:
+        return None
+    classes = y.astype(int) if likelihood.name in ("log_loss", "multinomial") else None
+    if options.n_estimators == 1:
+        parts = max(round(1 / options.validation_fraction), 2)
+        fold = assign_folds(parts, n, rng, classes, groups)
+        held = [np.flatnonzero(fold == 0)]
+    else:
+        fold = assign_folds(options.n_estimators, n, rng, classes, groups)
+        held = [np.flatnonzero(fold == f) for f in range(fold.max() + 1)]
+    # Whoever holds rows out must have some left to learn from.
+    return held if all(0 < len(rows) < n - 1 for rows in held) else None
+
+
+class _Additive:
+    """The additive fit of the whole table, and those without each fold.
+
+    Attributes
+    ----------
+    b : ndarray (q, C)
+    folds : ndarray (F, q, C)
+    unseen : ndarray (n, C)
+        Linear predictor of each row by the fit that did not see it, the known part left out (NaN where all did).
+    """
+
+    def __init__(self, problem, likelihood, y, weights, known, held_out):
+        design, groups = problem.design, problem.groups
+        prior = HyperPrior(groups, True, GUARD)
+        offset = known if known.any() else 0.0
+        with warnings.catch_warnings():  # it is only a start
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fit = fit_additive(
+                design, likelihood, y, weights, offset, groups, prior, problem.rho, max_iter=30, tol=1e-3
+            )
+        self.b = fit.b
+        self.unseen = np.full((len(y), likelihood.n_outputs), np.nan)
+        self.folds = fit.b[None]
+        if held_out is not None:
+            precision = groups.precision(fit.rho)
+            self.folds = cross_fit(design, likelihood, y, weights, offset, precision, fit.b, held_out)
+            for b, rows in zip(self.folds, held_out, strict=True):
+                self.unseen[rows] = design.rows(rows).linear(b)
+
+    def linear(self, design):
+        return np.stack([design.linear(b) for b in self.folds])
+
+
+def _gains(terms, settings):
+    """Scale of each design column in the first layer, by setting (S, P)."""
+    rows = []
+    for setting in settings:
+        parts = []
+        for term in terms:
+            start = 0
+            for kind, size in term.groups:
+                own = term.scale[start : start + size]
+                parts.append(setting.bend / np.sqrt(own) if kind == "curvature" else np.ones(size))
+                start += size
+        rows.append(np.concatenate(parts) if parts else np.zeros(0))
+    return np.stack(rows)
+
+
+def _training_data(problem, y, weights, known, base, additive, settings, folds, device):
+    def tensor(array):
+        return torch.tensor(array, dtype=torch.float32, device=device)
+
+    F, C = len(folds), len(base)
+    offsets = np.zeros((F, 0, C))
+    if additive is not None:
+        offsets = np.broadcast_to(additive.linear(problem.design), (F, len(y), C))
+    return TrainingData(
+        X=tensor(problem.design.matrix(np.float32)),
+        y=tensor(y),
+        weights=tensor(weights),
+        known=tensor(known),
+        offsets=tensor(offsets),
+        base=tensor(base),
+        additive=tensor([float(s.additive) for s in settings]),
+        held_out=None if folds[0] is None else [torch.as_tensor(rows, device=device) for rows in folds],
+    )
+
+
+def _weigh(settings, additive, trained: Trained, likelihood, base, known, y, weights, held_out):
+    """Names, held-out losses and weights of the candidates: the additive fit (if there is one) and each setting."""
+    names = (["additive"] if additive is not None else []) + list(settings)
+    if held_out is None:
+        shares = np.full(len(settings), 1 / len(settings))
+        return names, np.full(len(names), np.nan), np.concatenate([np.zeros(len(names) - len(settings)), shares])
+    rows = np.sort(np.concatenate(held_out))
+    start = base + known[rows]
+    parts = [] if additive is None else [additive.unseen[rows][None] - base]
+    said = trained.held_out[:, rows]
+    usable = np.isfinite(said).all((1, 2))
+    parts.append(np.where(usable[:, None, None], said - start, 0.0))
+    parts = np.concatenate(parts)
+    total = weights[rows].sum()
+    losses = np.array([-likelihood.value(start + part, y[rows], weights[rows]) / total for part in parts])
+    return names, losses, stack(likelihood, start, parts, y[rows], weights[rows])
+
+
+def _hand_over(problem, network, additive, base, shares, options, features, likelihood, scale, shift, encoded, weights):
+    """The fitted network: members that count, in plain arrays."""
+    settings = options.settings
+    S, C = len(settings), likelihood.n_outputs
+    F = network.n_members // S
+    of_setting = shares[-S:]
+    share = np.tile(of_setting / F, F)
+    kept = np.flatnonzero(share > 0)
+
+    def array(tensor):
+        return tensor.detach().double().cpu().numpy()
+
+    first = array(network.theta * network.gain)[:, kept].reshape(network.theta.shape[0], -1)
+    width = (*options.hidden, C)
+    layers = [
+        HiddenLayer(array(c)[kept].reshape(len(kept), -1, width[k], width[k + 1]), array(b)[kept, 0])
+        for k, (c, b) in enumerate(zip(network.coefficients, network.biases, strict=True))
+    ]
+    q = problem.design.n_columns
+    b = np.zeros((q, C))
+    b[0] = base * (1 - shares[: len(shares) - S].sum())
+    if additive is not None:
+        b += shares[0] * additive.b
+        begun = of_setting @ np.array([float(s.additive) for s in settings])
+        b += begun * additive.folds.mean(0)
+        b[0] -= begun * base
+    inputs, parts, stop = [], [], 1
+    for term in problem.terms:
+        start, stop = stop, stop + term.curves.n_columns
+        inputs.append(replace(term.curves, coefficients=first[start - 1 : stop - 1]))
+        parts.append(b[start:stop])
+    density, edges = densities(encoded, features, weights)
+    return DeepNetwork(
+        features=features,
+        inputs=inputs,
+        bias=array(network.bias)[kept],
+        layers=layers,
+        basis=network.basis,
+        weights=share[kept],
+        additive=parts,
+        intercept=b[0],
+        likelihood=likelihood,
+        scale=scale,
+        shift=shift,
+        density=density,
+        density_edges=edges,
+        mean_abs=np.zeros(len(features)),
+        sizes=[],
+    )

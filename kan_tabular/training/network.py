@@ -1,0 +1,103 @@
+"""The torch side of a network: members with stacked parameters, evaluated together."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from kan_tabular.training.kernels.node_spline import contract
+
+
+class MemberNetwork(nn.Module):
+    """M networks of the same shape over one design matrix.
+
+    The first layer's curves are linear in the design columns (the additive model's own: lines, ever rougher curves,
+    levels, missing), so all members' first layers are one matrix product. A hidden node sends a cubic spline of its
+    softly clipped value to every node of the next layer.
+
+    Parameters
+    ----------
+    gains : ndarray (M, P)
+        Scale of each design column for each member: how easily its curves bend.
+    hidden : sequence of int
+    n_outputs : int
+    basis : NodeSpline
+        Of the hidden nodes.
+    generator : torch.Generator
+
+    Attributes
+    ----------
+    theta : Parameter (P, M, H)
+        First layer in units of the gains: edges ``theta * gain``.
+    bias : Parameter (M, H)
+    coefficients : ParameterList of (M, K * width, outputs)
+    biases : ParameterList of (M, 1, outputs)
+
+    Notes
+    -----
+    Start. The first layer's nodes have unit variance over the training rows: the columns do, and theta is drawn with
+    variance ``1 / sum(gain^2)``. Hidden edges start as straight lines in the clipped value with the variance that
+    keeps the next layer's at one; the last layer starts at zero, so training starts from the constant (or from the
+    additive model).
+    """
+
+    def __init__(self, gains, hidden, n_outputs, basis, generator):
+        super().__init__()
+        members, columns = gains.shape
+        self.hidden, self.basis, self.n_members = tuple(hidden), basis, members
+        gain = torch.as_tensor(np.ascontiguousarray(gains.T[:, :, None]), dtype=torch.float32)
+        self.register_buffer("gain", gain)
+        norm = gain.square().sum(0, keepdim=True).sqrt().clamp_(min=1e-12)
+        self.theta = nn.Parameter(torch.randn(columns, members, hidden[0], generator=generator) / norm)
+        self.bias = nn.Parameter(0.5 * torch.randn(members, hidden[0], generator=generator))
+        self.coefficients, self.biases = nn.ParameterList(), nn.ParameterList()
+        widths = [*hidden, n_outputs]
+        for layer, (width, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            start = torch.zeros(members, basis.n_functions, width, outputs)
+            shift = torch.zeros(members, 1, outputs)
+            if layer < len(hidden) - 1:
+                # v = u / 3, and E[u^2] is about 1 for a node of unit variance.
+                start[:, 0] = 3 / np.sqrt(width) * torch.randn(members, width, outputs, generator=generator)
+                shift = 0.5 * torch.randn(members, 1, outputs, generator=generator)
+            self.coefficients.append(nn.Parameter(start.flatten(1, 2)))
+            self.biases.append(nn.Parameter(shift))
+
+    def forward(self, X, members=slice(None)):
+        """Outputs (members, rows, outputs) of design rows `X` (rows, P), for all members or a slice of them."""
+        edges = (self.theta[:, members] * self.gain[:, members]).flatten(1)
+        h = (X @ edges).view(len(X), -1, self.hidden[0]) + self.bias[members]
+        for layer, (coefficients, bias) in enumerate(zip(self.coefficients, self.biases, strict=True)):
+            h = contract(h, coefficients[members], self.basis) + bias[members]
+            if layer < len(self.coefficients) - 1:
+                h = h.transpose(0, 1)
+        return h
+
+    def decayed(self):
+        """Parameters that weight decay shrinks, each with the position of its member axis; biases are left alone."""
+        yield self.theta, 1
+        for coefficients in self.coefficients:
+            yield coefficients, 0
+
+    def axes(self):
+        """All parameters with the position of their member axis."""
+        yield self.theta, 1
+        yield self.bias, 0
+        for parameter in (*self.coefficients, *self.biases):
+            yield parameter, 0
+
+    def state(self):
+        """A copy of all parameters."""
+        return [p.detach().clone() for p, _ in self.axes()]
+
+    def keep(self, state, members):
+        """Copy the parameters of some members (a list of int) into `state`."""
+        for saved, (parameter, axis) in zip(state, self.axes(), strict=True):
+            index = torch.as_tensor(members, device=saved.device)
+            saved.index_copy_(axis, index, parameter.detach().index_select(axis, index))
+
+    def restore(self, state):
+        """Set all parameters from `state`."""
+        with torch.no_grad():
+            for saved, (parameter, _) in zip(state, self.axes(), strict=True):
+                parameter.copy_(saved)
