@@ -23,7 +23,7 @@ from kan_tabular.fitted.deep import DeepNetwork
 from kan_tabular.fitted.explanation import explanation
 from kan_tabular.likelihoods import Gamma, Gaussian, Poisson
 
-_PARAMETERS = """hidden_layer_sizes : tuple of int, default=(16,)
+_PARAMETERS = """hidden_layer_sizes : tuple of int, default=(16, 16)
         Nodes of each hidden layer.
     basis : {"bspline"}, default="bspline"
         Family of the curves.
@@ -64,7 +64,14 @@ _PARAMETERS = """hidden_layer_sizes : tuple of int, default=(16,)
 
 #: Settings that "auto" trains: weight decay, bending, additive start. Chosen on data outside the benchmarks
 #: (docs/design.md, section 5); what each table needs is decided by its own held-out rows.
-_PORTFOLIO = ((0.15, 0.03, False), (0.5, 0.03, False), (0.5, 0.2, False), (0.5, 0.03, True))
+_PORTFOLIO = (
+    (0.15, 0.03, False),
+    (0.5, 0.03, False),
+    (0.15, 0.2, False),
+    (0.5, 0.2, False),
+    (0.3, 1.0, False),
+    (0.5, 0.03, True),
+)
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 800, 20, 200
 _HOLD_OUT_ROWS = 20
 _PERMUTATIONS = 8
@@ -281,7 +288,7 @@ class LogisticKAN(LabelsMixin, ClassifierMixin, _Network):
     def __init__(
         self,
         *,
-        hidden_layer_sizes=(16,),
+        hidden_layer_sizes=(16, 16),
         basis="bspline",
         grid_size=5,
         n_estimators=8,
@@ -365,7 +372,7 @@ class KANRegressor(RegressorMixin, _Network):
         self,
         *,
         loss="squared_error",
-        hidden_layer_sizes=(16,),
+        hidden_layer_sizes=(16, 16),
         basis="bspline",
         grid_size=5,
         n_estimators=8,

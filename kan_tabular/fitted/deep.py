@@ -11,6 +11,7 @@ from kan_tabular.bases import Basis, basis_from_spec
 from kan_tabular.encoding.encoder import Feature
 from kan_tabular.fitted.base import NetworkBase
 from kan_tabular.fitted.curves import InputCurves, StackedCurves
+from kan_tabular.fitted.front import Front
 from kan_tabular.likelihoods import likelihood_from_spec
 
 #: Numbers of a block of intermediate results (32 MB).
@@ -42,8 +43,9 @@ class DeepNetwork(NetworkBase):
     Attributes
     ----------
     features : list of Feature
+    front : Front
     inputs : list of InputCurves
-        From each input to all H first-layer nodes of all M members: coefficients (k_j, M H).
+        From each input, as the front shows it, to all H first-layer nodes of all M members: coefficients (k_j, M H).
     bias : ndarray (M, H)
         Of the first layer's nodes.
     layers : list of HiddenLayer
@@ -51,8 +53,8 @@ class DeepNetwork(NetworkBase):
         Of the hidden nodes' curves.
     weights : ndarray (M,)
         Share of each member in the prediction.
-    additive : list of ndarray (k_j, C)
-        Coefficients of the additive part, in the columns of `inputs`.
+    additive : list of InputCurves
+        Curves of the additive part, from each input as it is; coefficients (k, C).
     intercept : ndarray (C,)
     likelihood : Likelihood
     scale, shift : float
@@ -66,12 +68,13 @@ class DeepNetwork(NetworkBase):
     """
 
     features: list[Feature]
+    front: Front
     inputs: list[InputCurves]
     bias: np.ndarray
     layers: list[HiddenLayer]
     basis: Basis
     weights: np.ndarray
-    additive: list[np.ndarray]
+    additive: list[InputCurves]
     intercept: np.ndarray
     likelihood: object
     scale: float
@@ -101,13 +104,17 @@ class DeepNetwork(NetworkBase):
         return StackedCurves(units)
 
     @cached_property
-    def _edges(self):
-        """First-layer coefficients (P, M H) and the additive part's (P, C)."""
-        return np.concatenate([c.coefficients for c in self.inputs]), np.concatenate(self.additive)
+    def _first(self):
+        """First-layer coefficients (P, M H)."""
+        return np.concatenate([c.coefficients for c in self.inputs])
+
+    @cached_property
+    def _additive(self):
+        return StackedCurves(self.additive)
 
     def columns(self, Z):
         """Design columns (n, P) of the encoded rows `Z` (n, p)."""
-        return self._design.evaluate(Z)[:, self._columns_of[0]]
+        return self._design.evaluate(self.front(Z))[:, self._columns_of[0]]
 
     def head(self, h):
         """What hidden nodes with first-layer values `h` (n, M H) add to the fitted outputs: (n, C)."""
@@ -125,29 +132,28 @@ class DeepNetwork(NetworkBase):
             h = h + layer.bias[:, None]
         return h
 
-    def _fitted(self, X):
-        """Fitted outputs (n, C) of design columns `X` (n, P)."""
-        first, additive = self._edges
-        eta = self.intercept + X @ additive
-        return eta + self.head(X @ first + self.bias.ravel()) if self.n_members else eta
-
     def forward(self, Z):
         """Linear predictor (n, n_outputs)."""
-        out = [self._to_user(self._fitted(self.columns(Z[rows]))) for rows in self._blocks(len(Z))]
+        out = []
+        for rows in self._blocks(len(Z)):
+            eta = self.intercept + self._additive.evaluate(Z[rows]).sum(1)
+            if self.n_members:
+                eta = eta + self.head(self.columns(Z[rows]) @ self._first + self.bias.ravel())
+            out.append(self._to_user(eta))
         return out[0] if len(out) == 1 else np.concatenate(out)
 
     def _to_user(self, eta, shift=True):
         return (eta * self.scale + (self.shift if shift else 0.0)) @ self.output_map
 
     def _blocks(self, n):
-        cells = max(self.bias.size * (self.basis.n_functions + 1), len(self._edges[0]) + 1)
+        cells = max(self.bias.size * (self.basis.n_functions + 1), len(self._first) + 1)
         step = max(_BLOCK_CELLS // cells, 1)
         return [slice(i, min(i + step, n)) for i in range(0, n, step)]
 
     @cached_property
     def base(self):
         """Linear predictor where every edge of the first layer has its training mean: (n_outputs,)."""
-        return self._to_user(self._fitted(np.zeros((1, len(self._edges[0])))))[0]
+        return self._to_user(self.intercept + self.head(self.bias.reshape(1, -1)))[0]
 
     def effects(self, Z):
         """Each feature on its own, every other edge at its training mean: (n, p, n_outputs).
@@ -155,15 +161,26 @@ class DeepNetwork(NetworkBase):
         These are main effects (functional ANOVA anchored at the mean of the edges); what they and the base leave of
         the prediction is what features do together.
         """
-        first, additive = self._edges
-        base = self._fitted(np.zeros((1, len(first))))
+        nothing = self.bias.reshape(1, -1)
+        base = self.head(nothing)
+        return self._per_feature(Z, lambda h, own: self.head(nothing + own) - base)
+
+    def left_out(self, Z):
+        """Change of the linear predictor when a feature's edges are set to their training mean: (n, p, n_outputs)."""
+        return self._per_feature(Z, lambda h, own: self.head(h) - self.head(h - own))
+
+    def _per_feature(self, Z, change):
+        """`change(h, own)` of first-layer values and one feature's part of them, plus its additive curve."""
         out = np.empty((len(Z), len(self.inputs), self.n_outputs))
         for rows in self._blocks(len(Z)):
             X = self.columns(Z[rows])
+            h = X @ self._first + self.bias.ravel()
+            additive = self._additive.evaluate(Z[rows])
             for j, own in enumerate(self._columns_of[1]):
-                eta = self.intercept + X[:, own] @ additive[own]
-                eta = eta + self.head(X[:, own] @ first[own] + self.bias.ravel())
-                out[rows, j] = self._to_user(eta - base, shift=False)
+                eta = additive[:, j]
+                if self.n_members:
+                    eta = eta + change(h, X[:, own] @ self._first[own])
+                out[rows, j] = self._to_user(eta, shift=False)
         return out
 
     def shapley(self, Z, n_permutations, rng):
@@ -172,46 +189,29 @@ class DeepNetwork(NetworkBase):
         The additive part is exact. The rest is averaged over `n_permutations` random orders of the features and their
         reverses (antithetic; Mitchell, Cooper, Frank and Holmes 2022), so values and base always sum to the prediction.
         """
-        first, additive = self._edges
         columns = self._columns_of[1]
         out = np.zeros((len(Z), len(self.inputs), self.n_outputs))
         orders = [o for _ in range(n_permutations) for o in _and_reverse(rng.permutation(len(columns)))]
         for rows in self._blocks(len(Z)):
             X = self.columns(Z[rows])
-            value = np.zeros((len(X), len(columns), len(self.intercept)))
+            value = self._additive.evaluate(Z[rows])
             for order in orders if self.n_members else ():
                 h = np.broadcast_to(self.bias.ravel(), (len(X), self.bias.size))
                 before = self.head(h)
                 for j in order:
-                    h = h + X[:, columns[j]] @ first[columns[j]]
+                    h = h + X[:, columns[j]] @ self._first[columns[j]]
                     after = self.head(h)
                     value[:, j] += (after - before) / len(orders)
                     before = after
-            for j, own in enumerate(columns):
-                value[:, j] += X[:, own] @ additive[own]
             out[rows] = self._to_user(value, shift=False)
-        return out
-
-    def left_out(self, Z):
-        """Change of the linear predictor when a feature's edges are set to their training mean: (n, p, n_outputs)."""
-        first, additive = self._edges
-        out = np.empty((len(Z), len(self.inputs), self.n_outputs))
-        for rows in self._blocks(len(Z)):
-            X = self.columns(Z[rows])
-            h = X @ first + self.bias.ravel()
-            full = self.head(h)
-            for j, own in enumerate(self._columns_of[1]):
-                change = full - self.head(h - X[:, own] @ first[own]) + X[:, own] @ additive[own]
-                out[rows, j] = self._to_user(change, shift=False)
         return out
 
     def edge_sizes(self, Z):
         """`sizes` measured on the encoded rows `Z`."""
         X = self.columns(Z)
-        first = self._edges[0]
-        sizes = [
-            np.stack([(X[:, own] @ first[own]).std(0) for own in self._columns_of[1]]).reshape(-1, *self.bias.shape)
-        ]
+        first = self._first
+        spread = [(X[:, own] @ first[own]).std(0) for own in self._columns_of[1]]
+        sizes = [np.stack(spread).reshape(len(spread), *self.bias.shape)]
         h = (X @ first + self.bias.ravel()).reshape(len(X), *self.bias.shape).transpose(1, 0, 2)
         for layer in self.layers:
             phi = self.basis.evaluate(h)  # (M, n, width, K)
@@ -227,6 +227,7 @@ class DeepNetwork(NetworkBase):
         spec = {
             "features": [f.to_spec() for f in self.features],
             "inputs": [],
+            "additive": [],
             "basis": self.basis.to_spec(),
             "likelihood": self._likelihood_spec(),
             "n_layers": len(self.layers),
@@ -234,11 +235,12 @@ class DeepNetwork(NetworkBase):
             "shift": self.shift,
         }
         arrays = {name: getattr(self, name) for name in ("bias", "weights", "intercept", "mean_abs")}
+        arrays["front.center"], arrays["front.spread"] = self.front.center, self.front.spread
         for j, curves in enumerate(self.inputs):
-            part, own = curves.to_spec(f"inputs.{j}")
-            spec["inputs"].append(part)
-            arrays.update(own)
-            arrays[f"additive.{j}"] = self.additive[j]
+            for name, part in (("inputs", curves), ("additive", self.additive[j])):
+                own_spec, own = part.to_spec(f"{name}.{j}")
+                spec[name].append(own_spec)
+                arrays.update(own)
             arrays[f"density.{j}"], arrays[f"density_edges.{j}"] = self.density[j], self.density_edges[j]
         for k, layer in enumerate(self.layers):
             arrays[f"layers.{k}.coefficients"], arrays[f"layers.{k}.bias"] = layer.coefficients, layer.bias
@@ -254,7 +256,8 @@ class DeepNetwork(NetworkBase):
             inputs=[InputCurves.from_spec(s, arrays, f"inputs.{j}") for j, s in enumerate(spec["inputs"])],
             layers=[HiddenLayer(arrays[f"layers.{k}.coefficients"], arrays[f"layers.{k}.bias"]) for k in layers],
             basis=basis_from_spec(spec["basis"]),
-            additive=[arrays[f"additive.{j}"] for j in range(p)],
+            additive=[InputCurves.from_spec(s, arrays, f"additive.{j}") for j, s in enumerate(spec["additive"])],
+            front=Front(arrays["front.center"], arrays["front.spread"]),
             likelihood=likelihood_from_spec(spec["likelihood"]),
             scale=spec["scale"],
             shift=spec["shift"],

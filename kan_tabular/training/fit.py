@@ -10,7 +10,9 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from kan_tabular.bases import NodeSpline
+from kan_tabular.fitted.curves import InputCurves
 from kan_tabular.fitted.deep import DeepNetwork, HiddenLayer
+from kan_tabular.fitted.front import Front
 from kan_tabular.solvers.additive import fit_additive
 from kan_tabular.solvers.crossfit import cross_fit
 from kan_tabular.solvers.fit import GUARD, densities, small_blas
@@ -24,6 +26,8 @@ from kan_tabular.training.trainer import Schedule, Trained, TrainingData, limite
 
 #: Rows on which the sizes of edges and features are measured.
 _MEASURED_ROWS = 256
+#: Interior knots of the first layer's curves, and of the additive fit.
+_KNOTS = 10
 
 
 @dataclass(frozen=True)
@@ -113,12 +117,11 @@ def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=
 
     held_out = _held_out(options, y, weights, groups, likelihood, rng)
     with small_blas(14 * encoded.shape[1]):
-        problem = build_problem(
-            encoded, features, weights, n_knots=10, smoothing="auto", select=True, n_outputs=C, device="cpu"
-        )
         additive = None
         if any(s.additive for s in settings):
-            additive = _Additive(problem, likelihood, y, weights, known, held_out)
+            additive = _Additive(_problem(encoded, features, weights, C), likelihood, y, weights, known, held_out)
+        front = Front.fit(encoded, features, weights)
+        problem = _problem(front(encoded), features, weights, C)
     base = np.asarray(likelihood.initial(y, weights, known[:, 0]), float)
 
     seed = int(rng.integers(2**63))
@@ -138,13 +141,19 @@ def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=
     candidates, losses, shares = _weigh(settings, additive, trained, likelihood, base, known, y, weights, held_out)
     report = Report(candidates, losses, shares, trained.n_epochs, trained.history)
     fitted = _hand_over(
-        problem, network, additive, base, shares, options, features, likelihood, scale, shift, encoded, weights
+        problem, front, network, additive, base, shares, options, features, likelihood, scale, shift, encoded, weights
     )
     rows = np.sort(rng.permutation(n)[:_MEASURED_ROWS])
     sample = encoded[rows]
     fitted.mean_abs = np.average(np.abs(fitted.left_out(sample)).mean(2), axis=0, weights=weights[rows])
     fitted.sizes = fitted.edge_sizes(sample)
     return fitted, report
+
+
+def _problem(encoded, features, weights, n_outputs):
+    return build_problem(
+        encoded, features, weights, n_knots=_KNOTS, smoothing="auto", select=True, n_outputs=n_outputs, device="cpu"
+    )
 
 
 def _held_out(options, y, weights, groups, likelihood, rng):
@@ -169,6 +178,7 @@ class _Additive:
 
     Attributes
     ----------
+    problem : Problem
     b : ndarray (q, C)
     folds : ndarray (F, q, C)
     unseen : ndarray (n, C)
@@ -176,6 +186,7 @@ class _Additive:
     """
 
     def __init__(self, problem, likelihood, y, weights, known, held_out):
+        self.problem = problem
         design, groups = problem.design, problem.groups
         prior = HyperPrior(groups, True, GUARD)
         offset = known if known.any() else 0.0
@@ -193,20 +204,29 @@ class _Additive:
             for b, rows in zip(self.folds, held_out, strict=True):
                 self.unseen[rows] = design.rows(rows).linear(b)
 
-    def linear(self, design):
-        return np.stack([design.linear(b) for b in self.folds])
+    def linear(self):
+        """Linear predictor of every row by each fold's fit: (F, n, C)."""
+        return np.stack([self.problem.design.linear(b) for b in self.folds])
 
 
 def _gains(terms, settings):
-    """Scale of each design column in the first layer, by setting (S, P)."""
+    """Scale of each design column in the first layer, by setting (S, P).
+
+    A curve's rougher columns are scaled down with the fourth root of their penalty, so that all of them together have
+    the setting's `bend` as their root mean square beside the line's 1. (The square root would be the additive model's
+    prior. Networks do better with a slower fall: sharp thresholds stay in reach.)
+    """
     rows = []
     for setting in settings:
         parts = []
         for term in terms:
             start = 0
             for kind, size in term.groups:
-                own = term.scale[start : start + size]
-                parts.append(setting.bend / np.sqrt(own) if kind == "curvature" else np.ones(size))
+                gain = np.ones(size)
+                if kind == "curvature":
+                    gain = term.scale[start : start + size] ** -0.25
+                    gain *= setting.bend / np.sqrt((gain**2).sum())
+                parts.append(gain)
                 start += size
         rows.append(np.concatenate(parts) if parts else np.zeros(0))
     return np.stack(rows)
@@ -219,7 +239,7 @@ def _training_data(problem, y, weights, known, base, additive, settings, folds, 
     F, C = len(folds), len(base)
     offsets = np.zeros((F, 0, C))
     if additive is not None:
-        offsets = np.broadcast_to(additive.linear(problem.design), (F, len(y), C))
+        offsets = np.broadcast_to(additive.linear(), (F, len(y), C))
     return TrainingData(
         X=tensor(problem.design.matrix(np.float32)),
         y=tensor(y),
@@ -250,7 +270,9 @@ def _weigh(settings, additive, trained: Trained, likelihood, base, known, y, wei
     return names, losses, stack(likelihood, start, parts, y[rows], weights[rows])
 
 
-def _hand_over(problem, network, additive, base, shares, options, features, likelihood, scale, shift, encoded, weights):
+def _hand_over(
+    problem, front, network, additive, base, shares, options, features, likelihood, scale, shift, encoded, weights
+):
     """The fitted network: members that count, in plain arrays."""
     settings = options.settings
     S, C = len(settings), likelihood.n_outputs
@@ -263,34 +285,29 @@ def _hand_over(problem, network, additive, base, shares, options, features, like
         return tensor.detach().double().cpu().numpy()
 
     first = array(network.theta * network.gain)[:, kept].reshape(network.theta.shape[0], -1)
-    width = (*options.hidden, C)
+    width, K = (*options.hidden, C), network.basis.n_functions
     layers = [
-        HiddenLayer(array(c)[kept].reshape(len(kept), -1, width[k], width[k + 1]), array(b)[kept, 0])
+        HiddenLayer(array(c)[kept].reshape(len(kept), K, width[k], width[k + 1]), array(b)[kept, 0])
         for k, (c, b) in enumerate(zip(network.coefficients, network.biases, strict=True))
     ]
-    q = problem.design.n_columns
-    b = np.zeros((q, C))
-    b[0] = base * (1 - shares[: len(shares) - S].sum())
+    intercept = base * (1 - shares[:-S].sum())
+    parts = [InputCurves(None, np.zeros((0, 0)), np.zeros(0), 0.0, np.zeros((0, C))) for _ in features]
     if additive is not None:
-        b += shares[0] * additive.b
         begun = of_setting @ np.array([float(s.additive) for s in settings])
-        b += begun * additive.folds.mean(0)
-        b[0] -= begun * base
-    inputs, parts, stop = [], [], 1
-    for term in problem.terms:
-        start, stop = stop, stop + term.curves.n_columns
-        inputs.append(replace(term.curves, coefficients=first[start - 1 : stop - 1]))
-        parts.append(b[start:stop])
+        b = shares[0] * additive.b + begun * additive.folds.mean(0)
+        intercept = intercept - begun * base + b[0]
+        parts = _with_coefficients(additive.problem.terms, b[1:])
     density, edges = densities(encoded, features, weights)
     return DeepNetwork(
         features=features,
-        inputs=inputs,
+        front=front,
+        inputs=_with_coefficients(problem.terms, first),
         bias=array(network.bias)[kept],
         layers=layers,
         basis=network.basis,
         weights=share[kept],
         additive=parts,
-        intercept=b[0],
+        intercept=intercept,
         likelihood=likelihood,
         scale=scale,
         shift=shift,
@@ -299,3 +316,12 @@ def _hand_over(problem, network, additive, base, shares, options, features, like
         mean_abs=np.zeros(len(features)),
         sizes=[],
     )
+
+
+def _with_coefficients(terms, coefficients):
+    """The terms' curves, each with its own rows of `coefficients`."""
+    out, stop = [], 0
+    for term in terms:
+        start, stop = stop, stop + term.curves.n_columns
+        out.append(replace(term.curves, coefficients=coefficients[start:stop]))
+    return out

@@ -7,7 +7,9 @@ from scipy.optimize import minimize
 
 #: Weights above 1 sharpen what held-out rows show to be too timid.
 _LARGEST = 1.2
-#: A candidate that carries less than this is dropped.
+#: Spread of the weights around equal shares that is believed before the data: 1 / (2 sd^2).
+_PULL = 2.0
+#: A candidate that carries less than this share is dropped.
 _NEGLIGIBLE = 0.02
 
 
@@ -30,33 +32,26 @@ def stack(likelihood, base, candidates, y, weights):
     Notes
     -----
     Stacked regression (Breiman 1996): a convex problem in k unknowns. Non-negativity keeps it from fitting noise and
-    drops what the others already say.
+    drops what the others already say. The weights have a normal prior around equal shares with standard deviation
+    1/2: with few rows, the held-out loss of a candidate is luck as much as merit.
     """
-    total = weights.sum()
+    equal = np.full(len(candidates), 1 / len(candidates))
+    start = base + np.tensordot(equal, candidates, 1)
+    noise = 1.0
+    if not likelihood.scale_known:  # log-likelihoods are at dispersion 1
+        noise = float((likelihood.gradient(start, y, weights)[:, 0] ** 2 / np.maximum(weights, 1e-300)).sum())
+        noise /= weights.sum()
 
     def loss(w):
         eta = base + np.tensordot(w, candidates, 1)
-        slope = likelihood.gradient(eta, y, weights)
-        return -likelihood.value(eta, y, weights) / total, -np.tensordot(candidates, slope, 2) / total
+        away = w - equal
+        value = -likelihood.value(eta, y, weights) + _PULL * noise * away @ away
+        slope = -np.tensordot(candidates, likelihood.gradient(eta, y, weights), 2) + 2 * _PULL * noise * away
+        return value / weights.sum(), slope / weights.sum()
 
-    k = len(candidates)
-    w = minimize(loss, np.full(k, 1 / k), jac=True, bounds=[(0.0, _LARGEST)] * k, method="L-BFGS-B").x
-    small = (w > 0) & (w < _NEGLIGIBLE * w.sum())
-    if small.any():
-        kept = ~small & (w > 0)
-        w[small] = 0.0
-        w[kept] = minimize(
-            lambda v: _among(loss, kept, v),
-            w[kept],
-            jac=True,
-            bounds=[(0.0, _LARGEST)] * int(kept.sum()),
-            method="L-BFGS-B",
-        ).x
-    return w
+    def solve(free):
+        bounds = [(0.0, _LARGEST if f else 0.0) for f in free]
+        return minimize(loss, np.where(free, equal, 0.0), jac=True, bounds=bounds, method="L-BFGS-B").x
 
-
-def _among(loss, kept, values):
-    w = np.zeros(len(kept))
-    w[kept] = values
-    value, slope = loss(w)
-    return value, slope[kept]
+    w = solve(np.ones(len(candidates), dtype=bool))
+    return solve(w > _NEGLIGIBLE * w.sum())
