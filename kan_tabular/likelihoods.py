@@ -32,6 +32,8 @@ class Likelihood(ABC):
         Whether `hessian` is the true second derivative, so that the iteration is Newton's.
     quadratic : bool
         Whether `value` is quadratic in ``eta``, so that one working model is exact.
+    moves_with_target : bool
+        Whether shifting and scaling the target does the same to ``eta``, so that networks may standardise it.
     lowest, above_lowest : float, bool
         Smallest target, and whether it is itself excluded.
     """
@@ -41,6 +43,9 @@ class Likelihood(ABC):
     scale_known = True
     canonical = True
     quadratic = False
+    moves_with_target = False
+    #: Names of the constructor's arguments, which are kept as attributes.
+    arguments = ()
     lowest, above_lowest = -np.inf, False
 
     @abstractmethod
@@ -97,6 +102,7 @@ class Gaussian(Likelihood):
     name = "squared_error"
     scale_known = False
     quadratic = True
+    moves_with_target = True
 
     def link(self, mean):
         return mean
@@ -171,6 +177,7 @@ class Multinomial(Likelihood):
     """
 
     name = "multinomial"
+    arguments = ("n_classes",)
 
     def __init__(self, n_classes):
         self.n_classes = n_classes
@@ -303,7 +310,102 @@ class Gamma(_LogLink):
         return float(2 * (weights * (y / mean - 1 - np.log(y / mean))).sum())
 
 
-REGISTRY = {cls.name: cls for cls in (Gaussian, Bernoulli, Multinomial, Poisson, Gamma)}
+class MultiGaussian(Likelihood):
+    """Several normal responses (``y`` (n, k)) with identity links and one dispersion, given ``eta`` independent."""
+
+    name = "squared_errors"
+    arguments = ("n_targets",)
+    scale_known = False
+    quadratic = True
+    moves_with_target = True
+
+    def __init__(self, n_targets):
+        self.n_targets = self.n_outputs = n_targets
+
+    def link(self, mean):
+        return mean
+
+    def inverse_link(self, eta):
+        return eta
+
+    def value(self, eta, y, weights):
+        return float(-0.5 * (weights[:, None] * (y - eta) ** 2).sum())
+
+    def gradient(self, eta, y, weights):
+        return weights[:, None] * (y - eta)
+
+    def hessian(self, eta, y, weights):
+        xp = array_namespace(eta)
+        return weights[:, None, None] * xp.eye(self.n_outputs, dtype=eta.dtype, device=eta.device)
+
+    def initial(self, y, weights, offset=0.0):
+        return np.average(y, axis=0, weights=weights)
+
+    def deviance(self, mean, y, weights):
+        return float((weights[:, None] * (y - mean) ** 2).sum())
+
+
+class Quantile(Likelihood):
+    """Quantiles of the response at several levels, identity link: the pinball loss, rounded at its corner.
+
+    With ``u = y - eta`` the loss of level t is ``t u + d softplus(-u / d)``, which is the pinball loss but for u within
+    a few d of 0 (Zheng 2011, "Gradient descent algorithms for quantile regression with smooth approximation"). Targets
+    are expected in units of their standard deviation.
+
+    Parameters
+    ----------
+    levels : sequence of float
+        Increasing, between 0 and 1.
+    """
+
+    name = "quantile"
+    arguments = ("levels",)
+    moves_with_target = True
+    #: Width of the rounded corner.
+    corner = 0.02
+
+    def __init__(self, levels):
+        self.levels = tuple(levels)
+        self.n_outputs = len(self.levels)
+
+    def link(self, mean):
+        return mean
+
+    def inverse_link(self, eta):
+        """In increasing order: quantiles may not cross."""
+        return np.sort(eta, axis=-1)
+
+    def _levels(self, xp, eta):
+        return xp.asarray(self.levels, dtype=eta.dtype, device=eta.device)
+
+    def value(self, eta, y, weights):
+        xp = array_namespace(eta)
+        u = y[:, None] - eta
+        soft = xp.logaddexp(-u / self.corner, xp.zeros_like(u)) * self.corner
+        return float(-(weights[:, None] * (self._levels(xp, eta) * u + soft)).sum())
+
+    def gradient(self, eta, y, weights):
+        xp = array_namespace(eta)
+        return weights[:, None] * (self._levels(xp, eta) - _sigmoid((eta - y[:, None]) / self.corner))
+
+    def hessian(self, eta, y, weights):
+        xp = array_namespace(eta)
+        p = _sigmoid((eta - y[:, None]) / self.corner)
+        diagonal = weights[:, None] * p * (1 - p) / self.corner
+        return diagonal[:, :, None] * xp.eye(self.n_outputs, dtype=eta.dtype, device=eta.device)
+
+    def initial(self, y, weights, offset=0.0):
+        order = np.argsort(y, kind="stable")
+        cumulative = np.cumsum(weights[order])
+        return np.interp(self.levels, (cumulative - weights[order] / 2) / cumulative[-1], y[order])
+
+    def deviance(self, mean, y, weights):
+        u = y[:, None] - mean
+        levels = np.asarray(self.levels)
+        return float(2 * (weights[:, None] * np.maximum(levels * u, (levels - 1) * u)).sum())
+
+
+REGISTRY = {cls.name: cls for cls in (Gaussian, Bernoulli, Multinomial, Poisson, Gamma, MultiGaussian, Quantile)}
 
 
 def likelihood_from_spec(spec):
@@ -318,8 +420,10 @@ __all__ = [
     "Gamma",
     "Gaussian",
     "Likelihood",
+    "MultiGaussian",
     "Multinomial",
     "Poisson",
+    "Quantile",
     "helmert",
     "likelihood_from_spec",
 ]

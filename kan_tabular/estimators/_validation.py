@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import numbers
 import os
 from decimal import Decimal
@@ -45,6 +46,29 @@ def read_labels(estimator, y, n_rows):
 def read_target(estimator, y, n_rows):
     """Numeric targets (n,): one finite number a row."""
     return _numbers(_column(estimator, y, n_rows), "y", n_rows, "drop such rows, or give them a target")
+
+
+def read_targets(estimator, y, n_rows):
+    """Numeric targets (n,), or (n, k) where several are given."""
+    columns = np.asarray(y, dtype=object) if isinstance(y, (list, tuple)) else y
+    shape = getattr(columns, "shape", ())
+    if len(shape) != 2 or shape[1] < 2:
+        return read_target(estimator, y, n_rows)
+    columns = columns.to_numpy() if hasattr(columns, "to_numpy") else np.asarray(columns)
+    advice = "drop such rows, or give them a target"
+    parts = [_numbers(columns[:, k], f"y (target {k})", n_rows, advice) for k in range(shape[1])]
+    return np.stack(parts, axis=1)
+
+
+def check_levels(quantiles):
+    """Levels of quantiles: increasing numbers between 0 and 1."""
+    levels = np.atleast_1d(np.asarray(quantiles, dtype=object)).tolist()
+    proper = all(isinstance(q, numbers.Real) and 0 < q < 1 for q in levels)
+    if not levels or not proper or any(a >= b for a, b in itertools.pairwise(levels)):
+        raise ValueError(
+            f"quantiles={quantiles!r}: expected increasing numbers between 0 and 1, such as (0.1, 0.5, 0.9)."
+        )
+    return tuple(float(q) for q in levels)
 
 
 def _column(estimator, y, n_rows):

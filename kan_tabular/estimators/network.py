@@ -13,15 +13,17 @@ from kan_tabular.estimators._model import FittedMixin, LabelsMixin
 from kan_tabular.estimators._validation import (
     check_exposure,
     check_lengths,
+    check_levels,
     check_number,
     check_weights,
     read,
     read_target,
+    read_targets,
     resolve_device,
 )
 from kan_tabular.fitted.deep import DeepNetwork
 from kan_tabular.fitted.explanation import explanation
-from kan_tabular.likelihoods import Gamma, Gaussian, Poisson
+from kan_tabular.likelihoods import Gamma, Gaussian, MultiGaussian, Poisson, Quantile
 
 _PARAMETERS = """hidden_layer_sizes : tuple of int, default=(16, 16)
         Nodes of each hidden layer.
@@ -92,7 +94,7 @@ class _Network(FittedMixin, BaseEstimator):
         from kan_tabular.training.fit import fit_deep
 
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**32, dtype=np.uint64))
-        options = self._options(len(y))
+        options = self._options(len(y), likelihood.name != "quantile")
         with _bar(self.verbose, options.schedule.epochs) as callback:
             self.network_, report = fit_deep(
                 encoded,
@@ -120,8 +122,8 @@ class _Network(FittedMixin, BaseEstimator):
         ]
         return self
 
-    def _options(self, n):
-        """The settings for a table of `n` rows."""
+    def _options(self, n, additive_fit):
+        """The settings for a table of `n` rows; `additive_fit` says whether there is one for this response."""
         from kan_tabular.training.fit import Options, Setting
         from kan_tabular.training.trainer import Schedule
 
@@ -132,10 +134,11 @@ class _Network(FittedMixin, BaseEstimator):
             epochs = int(np.clip(np.ceil(_STEPS / max(n // batch, 1)), _FEWEST_EPOCHS, _MOST_EPOCHS))
         settings = []
         for alpha, bend, additive in _PORTFOLIO:
+            additive = additive and additive_fit
             setting = Setting(
                 alpha if self.alpha == "auto" else float(self.alpha),
                 bend if self.smoothness == "auto" else 1 / float(self.smoothness),
-                additive if self.additive_start == "auto" else bool(self.additive_start),
+                additive if self.additive_start == "auto" else bool(self.additive_start) and additive_fit,
             )
             if setting not in settings:
                 settings.append(setting)
@@ -355,8 +358,10 @@ class KANRegressor(RegressorMixin, _Network):
 
     Parameters
     ----------
-    loss : {{"squared_error", "poisson", "gamma"}}, default="squared_error"
-        Gaussian response with identity link, counts or positive amounts with log link.
+    loss : {{"squared_error", "quantile", "poisson", "gamma"}}, default="squared_error"
+        The mean (identity link), quantiles, or the mean of counts or positive amounts (log link).
+    quantiles : sequence of float, default=(0.5,)
+        Levels for ``loss="quantile"``, all fitted at once; predictions are in increasing order.
     {_PARAMETERS}    device, random_state, verbose
         As in `LogisticKAN`.
 
@@ -372,6 +377,7 @@ class KANRegressor(RegressorMixin, _Network):
         self,
         *,
         loss="squared_error",
+        quantiles=(0.5,),
         hidden_layer_sizes=(16, 16),
         basis="bspline",
         grid_size=5,
@@ -393,6 +399,7 @@ class KANRegressor(RegressorMixin, _Network):
         verbose=0,
     ):
         self.loss = loss
+        self.quantiles = quantiles
         self.hidden_layer_sizes = hidden_layer_sizes
         self.basis = basis
         self.grid_size = grid_size
@@ -419,34 +426,42 @@ class KANRegressor(RegressorMixin, _Network):
         Parameters
         ----------
         X : table of shape (n, n_features)
-        y : array-like (n,)
+        y : array-like (n,), or (n, n_targets) for `loss="squared_error"`
             Finite; at least 0 for counts, above 0 for `loss="gamma"`.
         sample_weight, groups
             As in `LogisticKAN`.
         exposure : array-like (n,), optional
             For `loss="poisson"`: the mean is ``exposure`` times what the network says; predictions are per unit.
         """
-        if self.loss not in self._LIKELIHOODS:
-            raise ValueError(f"loss={self.loss!r}: expected one of {', '.join(map(repr, self._LIKELIHOODS))}.")
         table = read(self, X, reset=True)
         n = table.n_rows
-        y = read_target(self, y, n)
+        y = read_targets(self, y, n) if self.loss == "squared_error" else read_target(self, y, n)
         check_lengths(n, groups=groups)
         weights = check_weights(sample_weight, n)
         exposure = check_exposure(exposure, n, self.loss)
-        likelihood = self._LIKELIHOODS[self.loss]()
+        likelihood = self._likelihood(y)
         likelihood.check_target(y)
         return self._fit(table, y, weights, likelihood, 0.0 if exposure is None else np.log(exposure), groups)
 
+    def _likelihood(self, y):
+        if self.loss == "quantile":
+            return Quantile(check_levels(self.quantiles))
+        if self.loss not in self._LIKELIHOODS:
+            expected = ", ".join(map(repr, ["quantile", *self._LIKELIHOODS]))
+            raise ValueError(f"loss={self.loss!r}: expected one of {expected}.")
+        return MultiGaussian(y.shape[1]) if y.ndim == 2 else self._LIKELIHOODS[self.loss]()
+
     def predict(self, X):
-        """Predicted mean (n,)."""
+        """Predicted mean (n,); (n, n_targets) or (n, n_quantiles) where there are several."""
         check_is_fitted(self)
         network = self.network_
-        return network.likelihood.inverse_link(network.forward(self._encode(X))[:, 0])
+        mean = network.likelihood.inverse_link(network.forward(self._encode(X)))
+        return mean[:, 0] if mean.shape[1] == 1 else mean
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.positive_only = self.loss != "squared_error"
+        tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
+        tags.target_tags.multi_output = self.loss == "squared_error"
         return tags
 
 

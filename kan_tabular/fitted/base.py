@@ -30,7 +30,5 @@ class NetworkBase:
         return np.eye(self.likelihood.n_outputs) if contrasts is None else contrasts.T
 
     def _likelihood_spec(self):
-        spec = {"name": self.likelihood.name}
-        if hasattr(self.likelihood, "n_classes"):
-            spec["n_classes"] = self.likelihood.n_classes
-        return spec
+        likelihood = self.likelihood
+        return {"name": likelihood.name, **{name: getattr(likelihood, name) for name in likelihood.arguments}}

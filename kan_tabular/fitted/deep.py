@@ -16,6 +16,8 @@ from kan_tabular.likelihoods import likelihood_from_spec
 
 #: Numbers of a block of intermediate results (32 MB).
 _BLOCK_CELLS = 4_000_000
+#: Attributes that are saved as they are.
+_ARRAYS = ("bias", "weights", "intercept", "scale", "shift", "mean_abs")
 
 
 @dataclass
@@ -57,7 +59,7 @@ class DeepNetwork(NetworkBase):
         Curves of the additive part, from each input as it is; coefficients (k, C).
     intercept : ndarray (C,)
     likelihood : Likelihood
-    scale, shift : float
+    scale, shift : ndarray (C,)
         The response in its own units is ``shift + scale * eta`` for an identity link; otherwise 1 and 0.
     density, density_edges : list of ndarray
         As in `FittedNetwork`.
@@ -77,8 +79,8 @@ class DeepNetwork(NetworkBase):
     additive: list[InputCurves]
     intercept: np.ndarray
     likelihood: object
-    scale: float
-    shift: float
+    scale: np.ndarray
+    shift: np.ndarray
     density: list[np.ndarray]
     density_edges: list[np.ndarray]
     mean_abs: np.ndarray
@@ -231,10 +233,8 @@ class DeepNetwork(NetworkBase):
             "basis": self.basis.to_spec(),
             "likelihood": self._likelihood_spec(),
             "n_layers": len(self.layers),
-            "scale": self.scale,
-            "shift": self.shift,
         }
-        arrays = {name: getattr(self, name) for name in ("bias", "weights", "intercept", "mean_abs")}
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
         arrays["front.center"], arrays["front.spread"] = self.front.center, self.front.spread
         for j, curves in enumerate(self.inputs):
             for name, part in (("inputs", curves), ("additive", self.additive[j])):
@@ -259,12 +259,10 @@ class DeepNetwork(NetworkBase):
             additive=[InputCurves.from_spec(s, arrays, f"additive.{j}") for j, s in enumerate(spec["additive"])],
             front=Front(arrays["front.center"], arrays["front.spread"]),
             likelihood=likelihood_from_spec(spec["likelihood"]),
-            scale=spec["scale"],
-            shift=spec["shift"],
             density=[arrays[f"density.{j}"] for j in range(p)],
             density_edges=[arrays[f"density_edges.{j}"] for j in range(p)],
             sizes=[arrays[f"sizes.{k}"] for k in range(spec["n_layers"] + 1)],
-            **{name: arrays[name] for name in ("bias", "weights", "intercept", "mean_abs")},
+            **{name: arrays[name] for name in _ARRAYS},
         )
 
 

@@ -13,6 +13,7 @@ from kan_tabular.bases import NodeSpline
 from kan_tabular.fitted.curves import InputCurves
 from kan_tabular.fitted.deep import DeepNetwork, HiddenLayer
 from kan_tabular.fitted.front import Front
+from kan_tabular.likelihoods import Gaussian
 from kan_tabular.solvers.additive import fit_additive
 from kan_tabular.solvers.crossfit import cross_fit
 from kan_tabular.solvers.fit import GUARD, densities, small_blas
@@ -108,18 +109,17 @@ def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=
     """
     n = len(y)
     settings, C = options.settings, likelihood.n_outputs
-    identity = likelihood.quadratic
-    shift = float(np.average(y, weights=weights)) if identity else 0.0
-    scale = float(np.sqrt(np.average((y - shift) ** 2, weights=weights))) if identity else 1.0
-    scale = scale if scale > 1e-12 * max(abs(shift), 1e-300) else 1.0
-    y = (y - shift) / scale
+    shift, scale = _standardiser(y, weights, likelihood)
+    if likelihood.moves_with_target:
+        y = (y - shift) / scale if y.ndim == 2 else (y - shift[0]) / scale[0]
     known = np.broadcast_to(np.asarray(offset, float).reshape(-1, 1), (n, 1))
 
     held_out = _held_out(options, y, weights, groups, likelihood, rng)
     with small_blas(14 * encoded.shape[1]):
         additive = None
         if any(s.additive for s in settings):
-            additive = _Additive(_problem(encoded, features, weights, C), likelihood, y, weights, known, held_out)
+            outputs = 1 if y.ndim == 2 else C
+            additive = _Additive(_problem(encoded, features, weights, outputs), likelihood, y, weights, known, held_out)
         front = Front.fit(encoded, features, weights)
         problem = _problem(front(encoded), features, weights, C)
     base = np.asarray(likelihood.initial(y, weights, known[:, 0]), float)
@@ -148,6 +148,17 @@ def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=
     fitted.mean_abs = np.average(np.abs(fitted.left_out(sample)).mean(2), axis=0, weights=weights[rows])
     fitted.sizes = fitted.edge_sizes(sample)
     return fitted, report
+
+
+def _standardiser(y, weights, likelihood):
+    """Mean and standard deviation of each target, one an output; 0 and 1 where the target must stay as it is."""
+    C = likelihood.n_outputs
+    shift, scale = np.zeros(C), np.ones(C)
+    if likelihood.moves_with_target:
+        shift[:] = np.average(y, axis=0, weights=weights)
+        spread = np.sqrt(np.average((y - np.average(y, axis=0, weights=weights)) ** 2, axis=0, weights=weights))
+        scale[:] = np.where(spread > 1e-12 * np.abs(shift), spread, 1.0)
+    return shift, scale
 
 
 def _problem(encoded, features, weights, n_outputs):
@@ -187,22 +198,30 @@ class _Additive:
 
     def __init__(self, problem, likelihood, y, weights, known, held_out):
         self.problem = problem
-        design, groups = problem.design, problem.groups
-        prior = HyperPrior(groups, True, GUARD)
+        design = problem.design
         offset = known if known.any() else 0.0
+        parts = [(likelihood, y)]
+        if y.ndim == 2:  # several targets: a fit each
+            parts = [(Gaussian(), y[:, k]) for k in range(y.shape[1])]
+        fits = [self._fit(like, target, weights, offset, held_out) for like, target in parts]
+        self.b = np.concatenate([b for b, _ in fits], axis=-1)
+        self.folds = np.concatenate([folds for _, folds in fits], axis=-1)
+        self.unseen = np.full((len(y), likelihood.n_outputs), np.nan)
+        for b, rows in zip(self.folds, held_out or (), strict=False):
+            self.unseen[rows] = design.rows(rows).linear(b)
+
+    def _fit(self, likelihood, y, weights, offset, held_out):
+        """Coefficients of the whole table (q, C) and without each fold (F, q, C)."""
+        problem, groups = self.problem, self.problem.groups
+        prior = HyperPrior(groups, True, GUARD)
+        settings = {"max_iter": 30, "tol": 1e-3}
         with warnings.catch_warnings():  # it is only a start
             warnings.simplefilter("ignore", ConvergenceWarning)
-            fit = fit_additive(
-                design, likelihood, y, weights, offset, groups, prior, problem.rho, max_iter=30, tol=1e-3
-            )
-        self.b = fit.b
-        self.unseen = np.full((len(y), likelihood.n_outputs), np.nan)
-        self.folds = fit.b[None]
-        if held_out is not None:
-            precision = groups.precision(fit.rho)
-            self.folds = cross_fit(design, likelihood, y, weights, offset, precision, fit.b, held_out)
-            for b, rows in zip(self.folds, held_out, strict=True):
-                self.unseen[rows] = design.rows(rows).linear(b)
+            fit = fit_additive(problem.design, likelihood, y, weights, offset, groups, prior, problem.rho, **settings)
+        if held_out is None:
+            return fit.b, fit.b[None]
+        precision = groups.precision(fit.rho)
+        return fit.b, cross_fit(problem.design, likelihood, y, weights, offset, precision, fit.b, held_out)
 
     def linear(self):
         """Linear predictor of every row by each fold's fit: (F, n, C)."""

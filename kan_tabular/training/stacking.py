@@ -39,8 +39,8 @@ def stack(likelihood, base, candidates, y, weights):
     start = base + np.tensordot(equal, candidates, 1)
     noise = 1.0
     if not likelihood.scale_known:  # log-likelihoods are at dispersion 1
-        noise = float((likelihood.gradient(start, y, weights)[:, 0] ** 2 / np.maximum(weights, 1e-300)).sum())
-        noise /= weights.sum()
+        squares = (likelihood.gradient(start, y, weights) ** 2).mean(1) / np.maximum(weights, 1e-300)
+        noise = float(squares.sum() / weights.sum())
 
     def loss(w):
         eta = base + np.tensordot(w, candidates, 1)

@@ -55,7 +55,7 @@ class TrainingData:
     Attributes
     ----------
     X : (n, P) design columns
-    y : (n,)
+    y : (n,), or (n, k) for several targets
     weights : (n,) frequencies
     known : (n, 1) part of the linear predictor that is given (log exposure)
     offsets : (F, n, C) what the additive fit without that fold's rows says; (F, 0, C) when there is none
@@ -152,7 +152,9 @@ def train(network, data, likelihood, decay, schedule, generator, sparsity, callb
             out = network(data.X[rows])
             eta = (out.detach().view(F, S, -1, C) + data.starts(rows)).view(-1, C)
             share = weight[:, None, rows].expand(F, S, len(rows)).reshape(-1)
-            slope = likelihood.gradient(eta, data.y[rows].repeat(F * S), share).view(F * S, len(rows), C)
+            y = data.y[rows]
+            y = y.repeat(F * S, *[1] * (y.dim() - 1))
+            slope = likelihood.gradient(eta, y, share).view(F * S, len(rows), C)
             network.zero_grad(set_to_none=True)
             out.backward(slope * (-1.0 / len(rows)))
             for group in optimiser.param_groups:
