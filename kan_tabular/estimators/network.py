@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import numbers
 
 import numpy as np
@@ -29,8 +30,9 @@ _PARAMETERS = """hidden_layer_sizes : tuple of int, default=(16, 16)
         Nodes of each hidden layer.
     basis : {"bspline"}, default="bspline"
         Family of the curves.
-    grid_size : int, default=5
-        Intervals of the splines of the hidden nodes.
+    grid_size : int or tuple of int, default=5
+        Intervals of the splines of the hidden nodes. A tuple such as (3, 6, 12) trains coarse to fine, equal shares of
+        the epochs each; every grid must be a multiple of the one before, and no function changes in between.
     n_estimators : int, default=8
         Networks trained for each setting of `alpha`, `smoothness` and `additive_start`, all at once. Each leaves out
         its own share of the rows (or of the `groups`), on which the best epoch and the weight of each setting are
@@ -145,7 +147,6 @@ class _Network(FittedMixin, BaseEstimator):
         return Options(
             settings=tuple(settings),
             hidden=tuple(int(h) for h in self.hidden_layer_sizes),
-            grid_size=self.grid_size,
             n_estimators=self.n_estimators,
             hold_out=n >= _HOLD_OUT_ROWS if self.early_stopping == "auto" else bool(self.early_stopping),
             validation_fraction=self.validation_fraction,
@@ -156,6 +157,7 @@ class _Network(FittedMixin, BaseEstimator):
                 learning_rate=float(self.learning_rate_init),
                 patience=max(epochs // 2, 1) if self.n_iter_no_change is None else self.n_iter_no_change,
                 max_time=self.max_time,
+                grids=tuple(np.atleast_1d(self.grid_size).tolist()),
             ),
             device=resolve_device(self.device, n),
         )
@@ -171,7 +173,11 @@ class _Network(FittedMixin, BaseEstimator):
                 raise ValueError(f"hidden_layer_sizes={self.hidden_layer_sizes!r}: expected integers of at least 1.")
         if self.basis != "bspline":
             raise ValueError(f"basis={self.basis!r}: expected 'bspline'.")
-        check_number(self, "grid_size", 1, integer=True)
+        grids = np.atleast_1d(np.asarray(self.grid_size, dtype=object)).tolist()
+        if not grids or not all(isinstance(g, numbers.Integral) and not isinstance(g, bool) and g > 0 for g in grids):
+            raise ValueError(f"grid_size={self.grid_size!r}: expected an integer of at least 1, or several of them.")
+        if any(b <= a or b % a for a, b in itertools.pairwise(grids)):
+            raise ValueError(f"grid_size={self.grid_size!r}: each grid must be a multiple of the one before.")
         check_number(self, "n_estimators", 1, integer=True)
         check_number(self, "learning_rate_init", 0.0, strict=True)
         check_number(self, "sparsity", 0.0)

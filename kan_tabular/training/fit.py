@@ -49,7 +49,6 @@ class Options:
     settings : tuple of Setting
         Each is trained for every fold.
     hidden : tuple of int
-    grid_size : int
     n_estimators : int
         Members a setting, each leaving out one fold.
     hold_out : bool
@@ -63,7 +62,6 @@ class Options:
 
     settings: tuple
     hidden: tuple
-    grid_size: int
     n_estimators: int
     hold_out: bool
     validation_fraction: float
@@ -135,7 +133,7 @@ def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=
     seed = int(rng.integers(2**63))
     device = torch.device(options.device)
     generator = torch.Generator().manual_seed(seed)
-    basis = NodeSpline(options.grid_size)
+    basis = NodeSpline(options.schedule.grids[0])
     folds = held_out if held_out is not None else [None] * options.n_estimators
     gains = np.tile(_gains(problem.terms, settings), (len(folds), 1))
     network = MemberNetwork(gains, options.hidden, C, basis, generator).to(device)

@@ -96,6 +96,21 @@ class MemberNetwork(nn.Module):
             index = torch.as_tensor(members, device=saved.device)
             saved.index_copy_(axis, index, parameter.detach().index_select(axis, index))
 
+    def refine(self, grid_size, state):
+        """Move to a finer grid, whose knots include the old ones; no function changes, nor those of `state`."""
+        old = self.basis
+        width = [*self.hidden[1:], self.coefficients[-1].shape[2]]
+
+        def finer(coefficients, inputs, outputs):
+            c = coefficients.detach().double().cpu().numpy().reshape(self.n_members, old.n_functions, inputs, outputs)
+            self.basis, c = old.refined(np.moveaxis(c, 1, -1), grid_size)
+            c = np.ascontiguousarray(np.moveaxis(c, -1, 1)).reshape(self.n_members, -1, outputs)
+            return torch.as_tensor(c, dtype=coefficients.dtype, device=coefficients.device)
+
+        for layer, (inputs, outputs) in enumerate(zip(self.hidden, width, strict=True)):
+            self.coefficients[layer] = nn.Parameter(finer(self.coefficients[layer], inputs, outputs))
+            state[2 + layer] = finer(state[2 + layer], inputs, outputs)
+
     def restore(self, state):
         """Set all parameters from `state`."""
         with torch.no_grad():

@@ -30,6 +30,8 @@ class Schedule:
         Epochs without a better held-out loss of any setting after which training stops.
     max_time : float or None
         Seconds after which training stops.
+    grids : tuple of int
+        Grid sizes of the hidden nodes, coarse to fine; each gets the same share of the epochs.
     """
 
     epochs: int
@@ -37,6 +39,12 @@ class Schedule:
     learning_rate: float
     patience: int | None = None
     max_time: float | None = None
+    grids: tuple = ()
+
+    def finer(self, epoch):
+        """The grid to move to before this epoch, or None."""
+        starts = {1 + i * self.epochs // len(self.grids): grid for i, grid in enumerate(self.grids) if i}
+        return starts.get(epoch)
 
 
 @dataclass
@@ -137,14 +145,15 @@ def train(network, data, likelihood, decay, schedule, generator, sparsity, callb
     weight = _member_weights(data)
     batches = max(n // schedule.batch_size, 1)
     total = schedule.epochs * batches
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=schedule.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True
-    )
+    optimiser = _optimiser(network, schedule)
     shrink = torch.as_tensor(np.tile(decay, F), dtype=torch.float32, device=data.X.device)
     watch = _HeldOut(network, data, likelihood, S)
     looks = set(np.unique(np.ceil(np.linspace(0, schedule.epochs, _EVALUATIONS + 1)[1:]).astype(int)))
     step = epoch = 0
     for epoch in range(1, schedule.epochs + 1):
+        if finer := schedule.finer(epoch):
+            network.refine(finer, watch.state)
+            optimiser = _optimiser(network, schedule)
         order = torch.randperm(n, generator=generator).to(data.X.device)
         for b in range(batches):
             rows = order[b * n // batches : (b + 1) * n // batches]
@@ -176,6 +185,12 @@ def train(network, data, likelihood, decay, schedule, generator, sparsity, callb
         if last or stop:
             break
     return watch.finish(epoch)
+
+
+def _optimiser(network, schedule):
+    return torch.optim.AdamW(
+        network.parameters(), lr=schedule.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+    )
 
 
 def _rate(step, total):
