@@ -142,7 +142,7 @@ class DeepNetwork(NetworkBase):
         """Linear predictor (n, n_outputs)."""
         out = []
         for rows in self._blocks(len(Z)):
-            eta = self.intercept + self._additive.evaluate(Z[rows]).sum(1)
+            eta = self.intercept + self._additive.evaluate(self.front(Z[rows])).sum(1)
             if self.n_members:
                 eta = eta + self.head(self.columns(Z[rows]) @ self._first + self.bias.ravel())
             out.append(self._to_user(eta))
@@ -181,7 +181,7 @@ class DeepNetwork(NetworkBase):
         for rows in self._blocks(len(Z)):
             X = self.columns(Z[rows])
             h = X @ self._first + self.bias.ravel()
-            additive = self._additive.evaluate(Z[rows])
+            additive = self._additive.evaluate(self.front(Z[rows]))
             for j, own in enumerate(self._columns_of[1]):
                 eta = additive[:, j]
                 if self.n_members:
@@ -200,7 +200,7 @@ class DeepNetwork(NetworkBase):
         orders = [o for _ in range(n_permutations) for o in _and_reverse(rng.permutation(len(columns)))]
         for rows in self._blocks(len(Z)):
             X = self.columns(Z[rows])
-            value = self._additive.evaluate(Z[rows])
+            value = self._additive.evaluate(self.front(Z[rows]))
             for order in orders if self.n_members else ():
                 h = np.broadcast_to(self.bias.ravel(), (len(X), self.bias.size))
                 before = self.head(h)

@@ -116,12 +116,20 @@ def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=
 
     held_out = _held_out(options, y, weights, groups, likelihood, rng)
     with small_blas(14 * encoded.shape[1]):
+        front = Front.fit(encoded, features, weights)
+        problem = build_problem(
+            front(encoded),
+            features,
+            weights,
+            n_knots=_KNOTS,
+            smoothing="auto",
+            select=True,
+            n_outputs=1 if y.ndim == 2 else C,
+            device="cpu",
+        )
         additive = None
         if any(s.additive for s in settings):
-            outputs = 1 if y.ndim == 2 else C
-            additive = _Additive(_problem(encoded, features, weights, outputs), likelihood, y, weights, known, held_out)
-        front = Front.fit(encoded, features, weights)
-        problem = _problem(front(encoded), features, weights, C)
+            additive = _Additive(problem, likelihood, y, weights, known, held_out)
     base = np.asarray(likelihood.initial(y, weights, known[:, 0]), float)
 
     seed = int(rng.integers(2**63))
@@ -159,12 +167,6 @@ def _standardiser(y, weights, likelihood):
         spread = np.sqrt(np.average((y - np.average(y, axis=0, weights=weights)) ** 2, axis=0, weights=weights))
         scale[:] = np.where(spread > 1e-12 * np.abs(shift), spread, 1.0)
     return shift, scale
-
-
-def _problem(encoded, features, weights, n_outputs):
-    return build_problem(
-        encoded, features, weights, n_knots=_KNOTS, smoothing="auto", select=True, n_outputs=n_outputs, device="cpu"
-    )
 
 
 def _held_out(options, y, weights, groups, likelihood, rng):
@@ -315,7 +317,7 @@ def _hand_over(
         begun = of_setting @ np.array([float(s.additive) for s in settings])
         b = shares[0] * additive.b + begun * additive.folds.mean(0)
         intercept = intercept - begun * base + b[0]
-        parts = _with_coefficients(additive.problem.terms, b[1:])
+        parts = _with_coefficients(problem.terms, b[1:])
     density, edges = densities(encoded, features, weights)
     return DeepNetwork(
         features=features,
