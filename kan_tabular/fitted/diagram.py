@@ -105,6 +105,8 @@ def _one_layer(network, inputs):
         y.append(curves.columns(x[-1]) @ b)
         edges, weight = network.density_edges[j], network.density[j]
         seen = (edges[1:] + edges[:-1]) / 2 if len(edges) else np.arange(len(weight), dtype=float)
+        if isinstance(network, DeepNetwork):
+            seen = network.front(np.tile(seen[:, None], len(inputs)))[:, j]
         values = curves.columns(np.append(seen, np.nan)) @ b
         weight = np.append(weight, feature.missing)
         mean = weight @ values / weight.sum()

@@ -163,12 +163,12 @@ def test_an_additive_model_is_one_layer(table):
 
 def test_without_members_the_additive_part_is_drawn(table):
     X, eta = table
-    model = fit(KANRegressor(hidden_layer_sizes=(3,), **SETTINGS), X, eta)
+    model = fit(KANRegressor(hidden_layer_sizes=(3,), additive_start=True, early_stopping=False, **SETTINGS), X, eta)
     network = model.network_
-    if not any(np.any(curves.coefficients) for curves in network.additive):
-        network.additive = fit(KAAMRegressor(), X, eta).network_.inputs
     network.weights = np.zeros(0)
     display = NetworkDisplay.from_estimator(model)
+    spread = network.effects(model._encode(X))[:, :, 0].std(0) / network.scale
+    np.testing.assert_allclose(display.layers[0].sizes[:, 0], spread, rtol=0.05, atol=0.01)
     assert len(display.edges_) == 1 and len(display.edges_[0])
     assert display.ax_.get_title() == "the additive part alone (no network has weight)"
 
