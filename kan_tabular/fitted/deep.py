@@ -66,7 +66,10 @@ class DeepNetwork(NetworkBase):
     mean_abs : ndarray (p,)
         Mean absolute effect of leaving a feature out, over training rows.
     sizes : list of ndarray
-        Standard deviation of each edge's output over training rows: (p, M, H), then (M, width, outputs) a layer.
+        Standard deviation of each edge's output over training rows: (p, M, H), then (M, width, outputs) a layer; the
+        last layer's outputs are those that users see.
+    ranges : list of ndarray
+        Lowest and highest value of each hidden node over the same rows: (2, M, width) a layer.
     """
 
     features: list[Feature]
@@ -85,6 +88,7 @@ class DeepNetwork(NetworkBase):
     density_edges: list[np.ndarray]
     mean_abs: np.ndarray
     sizes: list[np.ndarray]
+    ranges: list[np.ndarray]
 
     @property
     def n_members(self):
@@ -208,21 +212,38 @@ class DeepNetwork(NetworkBase):
             out[rows] = self._to_user(value, shift=False)
         return out
 
+    def node_values(self, Z):
+        """Values of the hidden nodes at the encoded rows `Z`, layer by layer: (M, n, width) each."""
+        h = (self.columns(Z) @ self._first + self.bias.ravel()).reshape(len(Z), *self.bias.shape).transpose(1, 0, 2)
+        values = [h]
+        for layer in self.layers[:-1]:
+            h = np.einsum("mnwk,mkwo->mno", self.basis.evaluate(h), layer.coefficients) + layer.bias[:, None]
+            values.append(h)
+        return values
+
+    def node_ranges(self, Z):
+        """`ranges` measured on the encoded rows `Z`."""
+        return [np.stack([h.min(1), h.max(1)]) for h in self.node_values(Z)]
+
     def edge_sizes(self, Z):
         """`sizes` measured on the encoded rows `Z`."""
         X = self.columns(Z)
         first = self._first
         spread = [(X[:, own] @ first[own]).std(0) for own in self._columns_of[1]]
         sizes = [np.stack(spread).reshape(len(spread), *self.bias.shape)]
-        h = (X @ first + self.bias.ravel()).reshape(len(X), *self.bias.shape).transpose(1, 0, 2)
-        for layer in self.layers:
+        for h, coefficients in zip(self.node_values(Z), self.edge_coefficients, strict=True):
             phi = self.basis.evaluate(h)  # (M, n, width, K)
             phi = phi - phi.mean(1, keepdims=True)
             gram = np.einsum("mnwk,mnwl->mwkl", phi, phi) / len(X)
-            c = layer.coefficients.transpose(0, 2, 3, 1)  # (M, width, outputs, K)
+            c = coefficients.transpose(0, 2, 3, 1)  # (M, width, outputs, K)
             sizes.append(np.sqrt(np.maximum(np.einsum("mwok,mwkl,mwol->mwo", c, gram, c), 0.0)))
-            h = np.einsum("mnwk,mkwo->mno", self.basis.evaluate(h), layer.coefficients) + layer.bias[:, None]
         return sizes
+
+    @property
+    def edge_coefficients(self):
+        """Coefficients (M, K, width, outputs) of each hidden layer; those of the last to the outputs that users see."""
+        *hidden, last = [layer.coefficients for layer in self.layers]
+        return [*hidden, last @ self.output_map]
 
     def to_spec(self):
         """Plain data (JSON) and named arrays; `from_spec` rebuilds the network."""
@@ -244,8 +265,8 @@ class DeepNetwork(NetworkBase):
             arrays[f"density.{j}"], arrays[f"density_edges.{j}"] = self.density[j], self.density_edges[j]
         for k, layer in enumerate(self.layers):
             arrays[f"layers.{k}.coefficients"], arrays[f"layers.{k}.bias"] = layer.coefficients, layer.bias
-        for k, sizes in enumerate(self.sizes):
-            arrays[f"sizes.{k}"] = sizes
+        for name, parts in (("sizes", self.sizes), ("ranges", self.ranges)):
+            arrays.update({f"{name}.{k}": part for k, part in enumerate(parts)})
         return spec, arrays
 
     @classmethod
@@ -262,6 +283,7 @@ class DeepNetwork(NetworkBase):
             density=[arrays[f"density.{j}"] for j in range(p)],
             density_edges=[arrays[f"density_edges.{j}"] for j in range(p)],
             sizes=[arrays[f"sizes.{k}"] for k in range(spec["n_layers"] + 1)],
+            ranges=[arrays[f"ranges.{k}"] for k in layers],
             **{name: arrays[name] for name in _ARRAYS},
         )
 

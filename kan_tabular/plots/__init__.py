@@ -6,11 +6,12 @@ matplotlib figure and axes are kept as ``figure_`` and ``ax_`` or ``axes_``.
 
 from importlib import import_module
 
-__all__ = ["ContributionDisplay", "ImportanceDisplay", "ShapeDisplay"]
+__all__ = ["ContributionDisplay", "ImportanceDisplay", "NetworkDisplay", "ShapeDisplay"]
 
 _MODULES = {
     "ContributionDisplay": "contribution",
     "ImportanceDisplay": "importance",
+    "NetworkDisplay": "network",
     "ShapeDisplay": "shape",
 }
 

@@ -152,7 +152,7 @@ def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=
     rows = np.sort(rng.permutation(n)[:_MEASURED_ROWS])
     sample = encoded[rows]
     fitted.mean_abs = np.average(np.abs(fitted.left_out(sample)).mean(2), axis=0, weights=weights[rows])
-    fitted.sizes = fitted.edge_sizes(sample)
+    fitted.sizes, fitted.ranges = fitted.edge_sizes(sample), fitted.node_ranges(sample)
     return fitted, report
 
 
@@ -334,6 +334,7 @@ def _hand_over(
         density_edges=edges,
         mean_abs=np.zeros(len(features)),
         sizes=[],
+        ranges=[],
     )
 
 
