@@ -79,6 +79,8 @@ _PORTFOLIO = (
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 800, 20, 200
 _HOLD_OUT_ROWS = 20
 _PERMUTATIONS = 8
+#: Rows on which `prune` measures the edges, at most.
+_PRUNING_ROWS = 512
 
 
 class _Network(FittedMixin, BaseEstimator):
@@ -240,6 +242,30 @@ class _Network(FittedMixin, BaseEstimator):
         rest = np.abs(self.network_.forward(Z) - self.network_.base - effects.sum(1))
         share = rest / np.maximum(rest + np.abs(effects).sum(1), 1e-300)
         return share[:, 0] if share.shape[1] == 1 else share
+
+    def prune(self, X, threshold=0.03):
+        """Remove weak edges and the nodes that nothing leads to; predictions change by little, or not at all at 0.
+
+        Parameters
+        ----------
+        X : table of shape (n, n_features)
+            Rows on which the edges are measured, such as the training rows.
+        threshold : float
+            Edges whose output varies by less than this share of the strongest edge of their layer become constants.
+
+        Returns
+        -------
+        self
+        """
+        if not isinstance(threshold, numbers.Real) or isinstance(threshold, bool) or not 0 <= threshold < 1:
+            raise ValueError(f"threshold={threshold!r}: expected a number of at least 0 and below 1.")
+        from kan_tabular.fitted.pruning import pruned
+
+        Z = self._encode(X)
+        if self.network_.n_members:
+            rows = np.sort(np.random.default_rng(0).permutation(len(Z))[:_PRUNING_ROWS])
+            self.network_, _ = pruned(self.network_, Z[rows], threshold)
+        return self
 
     def _get_state(self):
         attributes, arrays = super()._get_state()
