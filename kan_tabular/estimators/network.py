@@ -227,6 +227,48 @@ class _Network(FittedMixin, BaseEstimator):
         data = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
         return explanation(values, base, data, network.feature_names)
 
+    def importance(self, X=None, kind="mean_abs"):
+        """Importance of each feature, not normalised.
+
+        Parameters
+        ----------
+        X : table, optional
+            Rows to measure on; by default what was measured on a sample of the training rows (mean_abs only).
+        kind : {"mean_abs", "variance"}
+            Mean absolute change of the linear predictor when the feature's curves are set to their training means, or
+            the variance of that change.
+
+        Returns
+        -------
+        importance : ndarray (n_features,)
+        """
+        if kind not in ("mean_abs", "variance"):
+            raise ValueError(f"kind={kind!r}: expected 'mean_abs' or 'variance'.")
+        check_is_fitted(self)
+        if X is None:
+            if kind == "variance":
+                raise ValueError("kind='variance' needs rows to measure on: give X.")
+            return self.network_.mean_abs.copy()
+        change = self.network_.left_out(self._encode(X))
+        return (np.abs(change).mean(0) if kind == "mean_abs" else change.var(0)).mean(1)
+
+    def summary(self):
+        """The features in one table.
+
+        Returns
+        -------
+        table : pandas.DataFrame
+            Indexed by feature, most important first: ``kind``, ``importance`` (share) and a ``note``.
+        """
+        import pandas as pd
+
+        check_is_fitted(self)
+        network = self.network_
+        notes = [f"{f.missing:.1%} missing" if f.missing else "" for f in network.features]
+        rows = {"kind": network.kinds, "importance": self.feature_importances_, "note": notes}
+        table = pd.DataFrame(rows, index=pd.Index(network.feature_names, name="feature"))
+        return table.sort_values("importance", ascending=False, kind="stable")
+
     def non_additive_share(self, X):
         """How much of each prediction is not a sum of effects of single features.
 
