@@ -26,7 +26,7 @@ from kan_tabular.fitted.deep import DeepNetwork
 from kan_tabular.fitted.explanation import explanation
 from kan_tabular.likelihoods import Gamma, Gaussian, MultiGaussian, Poisson, Quantile
 
-_PARAMETERS = """hidden_layer_sizes : tuple of int, default=(16, 16)
+_PARAMETERS = """hidden_layer_sizes : tuple of int, default=(24, 8)
         Nodes of each hidden layer.
     basis : {"bspline"}, default="bspline"
         Family of the curves.
@@ -40,7 +40,7 @@ _PARAMETERS = """hidden_layer_sizes : tuple of int, default=(16, 16)
     additive_start : "auto" or bool, default="auto"
         Whether the hidden layers begin at the convex additive fit and learn what it leaves. "auto" trains both kinds.
     max_iter : "auto" or int, default="auto"
-        Epochs. "auto" makes about 800 steps, in at least 20 and at most 200 epochs.
+        Epochs. "auto" makes about 400 steps, in at least 20 and at most 100 epochs.
     batch_size : "auto" or int, default="auto"
         Rows of a step. "auto": 128; a quarter of the rows where that is less, 1/64 of them where that is more, at
         most 1024.
@@ -76,7 +76,7 @@ _PORTFOLIO = (
     (0.3, 1.0, False),
     (0.5, 0.03, True),
 )
-_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 800, 20, 200
+_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 400, 20, 100
 _HOLD_OUT_ROWS = 20
 _PERMUTATIONS = 8
 #: Rows on which `prune` measures the edges, at most.
@@ -365,7 +365,7 @@ class LogisticKAN(LabelsMixin, ClassifierMixin, _Network):
     def __init__(
         self,
         *,
-        hidden_layer_sizes=(16, 16),
+        hidden_layer_sizes=(24, 8),
         basis="bspline",
         grid_size=5,
         n_estimators=8,
@@ -452,7 +452,7 @@ class KANRegressor(RegressorMixin, _Network):
         *,
         loss="squared_error",
         quantiles=(0.5,),
-        hidden_layer_sizes=(16, 16),
+        hidden_layer_sizes=(24, 8),
         basis="bspline",
         grid_size=5,
         n_estimators=8,
