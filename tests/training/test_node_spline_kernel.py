@@ -21,7 +21,7 @@ def inputs(grid_size, outputs, dtype=torch.float64, rows=7, members=3, width=4):
 
 def plain(h, coefficients, basis):
     """Every node's functions, then every member's matrix product, by autograd."""
-    rows, members, width = h.shape
+    _, members, width = h.shape
     c = coefficients.view(members, basis.n_functions, width, -1)
     return torch.einsum("nmwk,mkwo->mno", basis.evaluate(h), c)
 
