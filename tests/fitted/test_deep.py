@@ -358,7 +358,7 @@ def test_members_are_those_that_torch_trained(name, early_stopping, additive_sta
         np.testing.assert_allclose(own, beside + additive[0] * (whole - base), rtol=1e-5, atol=1e-5)
     else:
         np.testing.assert_allclose(own, beside, rtol=1e-5, atol=1e-5)
-    assert S == len(data.additive)
+    assert len(data.additive) == S
 
 
 def test_curves_of_different_families_stack():
