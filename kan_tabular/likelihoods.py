@@ -395,9 +395,10 @@ class Quantile(Likelihood):
         return diagonal[:, :, None] * xp.eye(self.n_outputs, dtype=eta.dtype, device=eta.device)
 
     def initial(self, y, weights, offset=0.0):
-        order = np.argsort(y, kind="stable")
-        cumulative = np.cumsum(weights[order])
-        return np.interp(self.levels, (cumulative - weights[order] / 2) / cumulative[-1], y[order])
+        values, index = np.unique(y, return_inverse=True)
+        counts = np.bincount(index, weights)
+        cumulative = np.cumsum(counts)
+        return np.interp(self.levels, (cumulative - counts / 2) / cumulative[-1], values)
 
     def deviance(self, mean, y, weights):
         u = y[:, None] - mean
