@@ -17,6 +17,8 @@ from scipy.special import expit, softmax
 
 #: |eta| beyond which curvature is that of the limit: keeps exp() finite.
 _LIMIT = 30.0
+#: |log mean| beyond which a mean stands still: it is yet to be multiplied by weights and targets.
+_FAR = 500.0
 
 
 class Likelihood(ABC):
@@ -258,7 +260,7 @@ class Poisson(_LogLink):
 
     def _mean(self, eta):
         xp = array_namespace(eta)
-        return xp.exp(xp.clip(eta[:, 0], -700.0, 700.0))
+        return xp.exp(xp.clip(eta[:, 0], -_FAR, _FAR))
 
     def value(self, eta, y, weights):
         return float((weights * (y * eta[:, 0] - self._mean(eta))).sum())
@@ -291,7 +293,7 @@ class Gamma(_LogLink):
 
     def _ratio(self, eta, y):
         xp = array_namespace(eta)
-        return y * xp.exp(-xp.clip(eta[:, 0], -700.0, 700.0))
+        return y * xp.exp(-xp.clip(eta[:, 0], -_FAR, _FAR))
 
     def value(self, eta, y, weights):
         return float(-(weights * (self._ratio(eta, y) + eta[:, 0])).sum())
