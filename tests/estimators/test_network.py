@@ -1,4 +1,4 @@
-"""Networks as their users meet them: tables, responses, frequencies, groups, seeds, settings, what they learn, files."""
+"""Networks as their users meet them: tables, responses, frequencies, groups, seeds, settings, what they learn."""
 
 import io
 import pickle
