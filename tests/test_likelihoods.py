@@ -196,16 +196,18 @@ def test_torch_tensors_give_numpys_numbers(name):
 
 @pytest.mark.parametrize("kind", ["numpy", "torch"])
 @pytest.mark.parametrize("name", ALL)
-def test_extreme_predictors_stay_finite(name, kind):
+@pytest.mark.parametrize("weight", [1.0, 1e12])
+def test_extreme_predictors_stay_finite(name, kind, weight):
     import torch
 
     likelihood, eta, _, y, w = case(name)
+    w = weight * w
     eta = np.where(np.arange(N)[:, None] % 2, 1e3, -1e3) * np.where(np.arange(eta.shape[1]) % 2, -1.0, 1.0)
     arguments = [torch.tensor(a) for a in (eta, y, w)] if kind == "torch" else [eta, y, w]
     assert np.isfinite(likelihood.value(*arguments))
     assert np.isfinite(np.asarray(likelihood.gradient(*arguments))).all()
     hessian = np.asarray(likelihood.hessian(*arguments))
-    assert np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian).min() >= -1e-12
+    assert np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian).min() >= -1e-12 * weight
     assert np.isfinite(likelihood.inverse_link(eta)).all()
 
 
@@ -274,3 +276,13 @@ def test_quantiles_in_torch_and_from_their_spec():
     np.testing.assert_allclose(likelihood.gradient(*tensors).numpy(), likelihood.gradient(eta, y, w), rtol=1e-12)
     again = likelihood_from_spec({"name": "quantile", "levels": list(LEVELS)})
     assert again.levels == LEVELS and again.n_outputs == 3
+
+
+def test_quantiles_of_the_constant_model_take_weights_as_frequencies():
+    rng = np.random.default_rng(2)
+    y, repeats = np.round(rng.normal(size=60), 1), rng.integers(1, 5, 60)  # with ties
+    repeated = Quantile(LEVELS).initial(np.repeat(y, repeats), np.ones(repeats.sum()))
+    np.testing.assert_allclose(Quantile(LEVELS).initial(y, repeats.astype(float)), repeated)
+    distinct = rng.permutation(60) * 1.0
+    expected = np.quantile(distinct, LEVELS, method="hazen")
+    np.testing.assert_allclose(Quantile(LEVELS).initial(distinct, np.ones(60)), expected)

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from kan_tabular.estimators._model import FittedMixin, LabelsMixin
 from kan_tabular.estimators._validation import (
     check_exposure,
-    check_lengths,
+    check_groups,
     check_levels,
     check_number,
     check_weights,
@@ -90,11 +90,12 @@ class _Network(FittedMixin, BaseEstimator):
 
     def _fit(self, table, y, weights, likelihood, offset=0.0, groups=None):
         self._check_settings()
+        groups = check_groups(groups, table.n_rows)
         encoded, keep = self._encode_training(table, weights)
         if not keep.all():
             encoded, y, weights = encoded[keep], y[keep], weights[keep]
             offset = offset[keep] if isinstance(offset, np.ndarray) else offset
-            groups = None if groups is None else np.asarray(groups)[keep]
+            groups = None if groups is None else groups[keep]
         from kan_tabular.training.fit import fit_deep
 
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**32, dtype=np.uint64))
@@ -165,7 +166,8 @@ class _Network(FittedMixin, BaseEstimator):
         )
 
     def _check_settings(self):
-        if isinstance(self.hidden_layer_sizes, (str, numbers.Real)) or not len(self.hidden_layer_sizes):
+        sizes = self.hidden_layer_sizes
+        if isinstance(sizes, str) or not hasattr(sizes, "__len__") or not len(sizes):
             raise ValueError(
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r}: expected a tuple of numbers of nodes such as (16,); "
                 "use KAAMClassifier or KAAMRegressor for a model without hidden layers."
@@ -183,13 +185,9 @@ class _Network(FittedMixin, BaseEstimator):
         check_number(self, "n_estimators", 1, integer=True)
         check_number(self, "learning_rate_init", 0.0, strict=True)
         check_number(self, "sparsity", 0.0)
-        for name in ("max_iter", "batch_size"):
-            if getattr(self, name) != "auto":
-                check_number(self, name, 1, integer=True)
-        if self.alpha != "auto":
-            check_number(self, "alpha", 0.0)
-        if self.smoothness != "auto":
-            check_number(self, "smoothness", 0.0, strict=True)
+        for name, least in (("max_iter", 1), ("batch_size", 1), ("alpha", 0.0), ("smoothness", 0.0)):
+            if not _is_auto(getattr(self, name)):
+                check_number(self, name, least, integer=least == 1, strict=name == "smoothness")
         check_number(self, "validation_fraction", 0.0, strict=True)
         if self.validation_fraction > 0.5:
             raise ValueError(f"validation_fraction={self.validation_fraction!r}: expected at most 0.5.")
@@ -199,7 +197,7 @@ class _Network(FittedMixin, BaseEstimator):
             check_number(self, "max_time", 0.0, strict=True)
         for name in ("additive_start", "early_stopping"):
             value = getattr(self, name)
-            if not (isinstance(value, (bool, np.bool_)) or (isinstance(value, str) and value == "auto")):
+            if not (isinstance(value, (bool, np.bool_)) or _is_auto(value)):
                 raise ValueError(f"{name}={value!r}: expected 'auto', True or False.")
 
     def explain(self, X, *, n_permutations=_PERMUTATIONS):
@@ -280,8 +278,9 @@ class _Network(FittedMixin, BaseEstimator):
             features say it only together.
         """
         Z = self._encode(X)
-        effects = self.network_.effects(Z)
-        rest = np.abs(self.network_.forward(Z) - self.network_.base - effects.sum(1))
+        effects, eta, base = self.network_.effects(Z), self.network_.forward(Z), self.network_.base
+        rest = np.abs(eta - base - effects.sum(1))
+        rest[rest < 1e-12 * (np.abs(eta) + np.abs(base))] = 0.0  # rounding
         share = rest / np.maximum(rest + np.abs(effects).sum(1), 1e-300)
         return share[:, 0] if share.shape[1] == 1 else share
 
@@ -510,7 +509,6 @@ class KANRegressor(RegressorMixin, _Network):
         table = read(self, X, reset=True)
         n = table.n_rows
         y = read_targets(self, y, n) if self.loss == "squared_error" else read_target(self, y, n)
-        check_lengths(n, groups=groups)
         weights = check_weights(sample_weight, n)
         exposure = check_exposure(exposure, n, self.loss)
         likelihood = self._likelihood(y)
@@ -537,6 +535,10 @@ class KANRegressor(RegressorMixin, _Network):
         tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
         tags.target_tags.multi_output = self.loss == "squared_error"
         return tags
+
+
+def _is_auto(value):
+    return isinstance(value, str) and value == "auto"
 
 
 class _bar:
