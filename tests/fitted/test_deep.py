@@ -341,7 +341,7 @@ def test_members_are_those_that_torch_trained(name, early_stopping, additive_sta
     expected = np.tensordot(share, said, 1)
     h = fitted.columns(Z) @ np.concatenate([c.coefficients for c in fitted.inputs]) + fitted.bias.ravel()
     np.testing.assert_allclose(fitted.head(h), expected, rtol=1e-6, atol=1e-6)
-    assert np.abs(expected).max() > 0.01
+    assert np.abs(expected).max() > 0.01 or (early_stopping and additive_start)  # else four epochs may add nothing
 
     # Beside them: the constant, or the additive fits that members began at, in the same shares.
     base, starts = data.base.double().numpy(), data.offsets.double().numpy()
