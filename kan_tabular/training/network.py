@@ -72,7 +72,7 @@ class MemberNetwork(nn.Module):
             h = contract(h, coefficients[members], self.basis) + bias[members]
             if layer < len(self.coefficients) - 1:
                 h = h.transpose(0, 1)
-        return h
+        return h.contiguous()
 
     def decayed(self):
         """Parameters that weight decay shrinks, each with the position of its member axis; biases are left alone."""
