@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import torch
 from scipy.optimize import minimize
@@ -38,10 +40,8 @@ def fit_full_batch(network, data, likelihood, decay=0.0, max_iter=200, *, target
     """
     objective = _Objective(network, data, likelihood, decay, target)
     options = {"maxiter": max_iter, "maxfun": 4 * max_iter + 20, "ftol": tol, "gtol": 0.0, "maxcor": 10}
-    try:
+    with suppress(_Reached):
         minimize(objective, objective.start, jac=True, method="L-BFGS-B", options=options)
-    except _Reached:
-        pass
     objective.restore()
     return objective.best_loss, objective.n_evaluations
 

@@ -12,7 +12,7 @@ import torch
 
 class _Contract(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, h, coefficients, basis):
+    def forward(ctx, h, coefficients, bias, basis):
         h = h.permute(1, 2, 0).contiguous()
         members, width, rows = h.shape
         slopes = basis.slopes.tolist()
@@ -29,15 +29,15 @@ class _Contract(torch.autograd.Function):
             torch.mul(squares[-1], reach, out=bend)
         ctx.save_for_backward(root, phi, coefficients, *squares)
         ctx.slopes = slopes
-        return torch.bmm(coefficients.transpose(1, 2), phi.flatten(1, 2)).transpose(1, 2)
+        return torch.baddbmm(bias.transpose(1, 2), coefficients.transpose(1, 2), phi.flatten(1, 2)).transpose(1, 2)
 
     @staticmethod
     def backward(ctx, grad):
         root, phi, coefficients, *squares = ctx.saved_tensors
         members, k, width, rows = phi.shape
-        d_coefficients = torch.bmm(phi.flatten(1, 2), grad)
+        d_coefficients, d_bias = torch.bmm(phi.flatten(1, 2), grad), grad.sum(1, keepdim=True)
         if not ctx.needs_input_grad[0]:
-            return None, d_coefficients, None
+            return None, d_coefficients, d_bias, None
         # 9 times the derivative in v; dv/dh = 9 root^3.
         v, v2 = phi[:, 0], phi[:, 1]
         if grad.shape[2] == 1:  # one output: the edge's own slope, then its gradient
@@ -51,11 +51,11 @@ class _Contract(torch.autograd.Function):
             slope = (9 * d_phi[:, 0]).addcmul_(d_phi[:, 1], v, value=18).addcmul_(d_phi[:, 2], v2, value=27)
             for i, (square, a) in enumerate(zip(squares, ctx.slopes, strict=True)):
                 slope.addcmul_(d_phi[:, 3 + i], square, value=81 * a)
-        return slope.mul_(root).mul_(root).mul_(root).permute(2, 0, 1), d_coefficients, None
+        return slope.mul_(root).mul_(root).mul_(root).permute(2, 0, 1), d_coefficients, d_bias, None
 
 
-def contract(h, coefficients, basis):
-    """Sum of curves of every node: (members, rows, outputs).
+def contract(h, coefficients, bias, basis):
+    """Bias plus the sum of curves of every node: (members, rows, outputs).
 
     Parameters
     ----------
@@ -63,6 +63,7 @@ def contract(h, coefficients, basis):
         Read without a copy where the rows come last in memory, as they do in the result.
     coefficients : tensor (members, K * width, outputs)
         Function by function, node by node.
+    bias : tensor (members, 1, outputs)
     basis : NodeSpline
     """
-    return _Contract.apply(h, coefficients, basis)
+    return _Contract.apply(h, coefficients, bias, basis)
