@@ -55,14 +55,15 @@ def memory_formula(n, columns, *, folds=8, settings=6, batch=256, hidden=(16, 16
     widths = [*hidden, outputs]
     parameters = members * (columns * hidden[0] + hidden[0])
     parameters += members * sum(K * a * b + b for a, b in zip(widths[:-1], widths[1:], strict=True))
-    # Node values, their root and K functions and K - 3 squares, forward; as many derivatives again, backward.
-    nodes = sum(hidden) * (2 * K - 1) + max(hidden) * K + sum(widths)
-    rows = max(members * batch, settings * -(-n // folds))  # a step, or the held-out rows of one fold
+    # A step keeps, of every node of every layer, its value and root, K functions and K - 3 squares, and has the
+    # derivatives of one layer. Held-out rows, a fold at a time, pass through one layer after the other.
+    step = members * batch * (sum(hidden) * (2 * K - 1) + max(hidden) * K + sum(widths))
+    look = settings * -(-n // folds) * max(hidden) * (2 * K + 1)
     return {
         "design, double and single": (8 + 4) * n * columns,
         "starts and held-out predictions": n * outputs * (12 * folds + 28 * settings) + 4 * folds * n,
         "parameters, gradient, two moments, best state, gains": 6 * 4 * parameters,
-        "hidden nodes of a step or of held-out rows": 4 * rows * nodes,
+        "hidden nodes of a step or of held-out rows": 4 * max(step, look),
     }
 
 
@@ -168,7 +169,10 @@ def scaling_section():
         parts = {k: v / 2**20 for k, v in memory_formula(r["job"][1], int(r["columns"])).items()}
         cells = [f"{v:.1f}" for v in (*parts.values(), sum(parts.values()), r["peak"] - r["before"])]
         rows.append([r["job"][1], int(r["columns"]), *cells])
-    out.append("Memory of a fit beyond the loaded libraries and the table, MiB: what the arrays take, and measured.\n")
+    out.append(
+        "Memory of a fit beyond the loaded libraries and the table, MiB: what the arrays take (`memory_formula`), and "
+        "measured; the rest is the working memory of the libraries and of the additive fit.\n"
+    )
     out.append(table(["rows", "design columns", *parts, "formula", "measured"], rows))
     return out
 
