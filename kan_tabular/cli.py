@@ -65,6 +65,13 @@ def fit(
             help="Of a regression; poisson for counts, gamma for positive amounts. Implies --task regression."
         ),
     ] = None,
+    model_kind: Annotated[
+        Literal["additive", "network"],
+        typer.Option(
+            "--model",
+            help="additive: one curve a column, solved; network: columns may interact, trained (tens of times slower).",
+        ),
+    ] = "additive",
 ):
     """Fit a model to a CSV file, tell how good it is, and save it."""
     import kan_tabular
@@ -78,19 +85,22 @@ def fit(
     _say(f"task: {task} ({reason})")
     _print_columns(X)
 
-    if task == "classification":
-        model = kan_tabular.KAAMClassifier()
+    settings = {"loss": loss} if loss else {}
+    if model_kind == "network":
+        kind = kan_tabular.LogisticKAN if task == "classification" else kan_tabular.KANRegressor
+        model = kind(random_state=0, **settings)
     else:
-        model = kan_tabular.KAAMRegressor(**({"loss": loss} if loss else {}))
+        model = (kan_tabular.KAAMClassifier if task == "classification" else kan_tabular.KAAMRegressor)(**settings)
     with _busy(f"Fitting {len(X)} rows") as update:
         start = time.perf_counter()
         model.fit(X, y)
         seconds = time.perf_counter() - start
         score, _ = _score(model, X, y, update)
-        concurvity = model.concurvity()
+        concurvity = model.concurvity() if model_kind == "additive" else None
     _say(f"\nfitted in {seconds:.2g} s; {score}")
     _print_importances(model)
-    _warn_concurvity(concurvity)
+    if concurvity is not None:
+        _warn_concurvity(concurvity)
     model.save(out)
     _say(f"\nmodel written to {out}")
 
@@ -267,14 +277,18 @@ def _as_trained(model, table):
 
 
 def _predictions(model, table):
+    import inspect
+
     import numpy as np
 
     X = _as_trained(model, table)
     if hasattr(model, "classes_"):
         columns = _class_columns(model.classes_, model.predict_proba(X))
-    else:
+    elif "return_std" in inspect.signature(model.predict).parameters:
         mean, error = model.predict(X, return_std=True)
         columns = {"prediction": mean, "standard_error": error}
+    else:
+        columns = {"prediction": model.predict(X)}
     outside = np.asarray(model.extrapolation(X))
     names = np.asarray(table.columns)
     return _output(columns | {"outside_training": ["; ".join(names[flags]) for flags in outside]})
@@ -352,8 +366,11 @@ def _print_columns(X):
 def _print_importances(model):
     summary = model.summary().sort_values("importance", ascending=False, kind="stable").head(N_SHOWN)
     _say("\nmost important columns")
-    lines = [(name, f"{line.importance:.1%}", f"{line.edf:.1f}") for name, line in summary.iterrows()]
-    _print_table(("column", "importance", "effective degrees of freedom"), lines)
+    head, lines = ("column", "importance"), [(name, f"{line.importance:.1%}") for name, line in summary.iterrows()]
+    if "edf" in summary:
+        head += ("effective degrees of freedom",)
+        lines = [(*line, f"{edf:.1f}") for line, edf in zip(lines, summary["edf"], strict=True)]
+    _print_table(head, lines)
 
 
 def _warn_concurvity(concurvity):

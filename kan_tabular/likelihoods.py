@@ -17,6 +17,8 @@ from scipy.special import expit, softmax
 
 #: |eta| beyond which curvature is that of the limit: keeps exp() finite.
 _LIMIT = 30.0
+#: |log mean| beyond which a mean stands still: it is yet to be multiplied by weights and targets.
+_FAR = 500.0
 
 
 class Likelihood(ABC):
@@ -258,7 +260,7 @@ class Poisson(_LogLink):
 
     def _mean(self, eta):
         xp = array_namespace(eta)
-        return xp.exp(xp.clip(eta[:, 0], -700.0, 700.0))
+        return xp.exp(xp.clip(eta[:, 0], -_FAR, _FAR))
 
     def value(self, eta, y, weights):
         return float((weights * (y * eta[:, 0] - self._mean(eta))).sum())
@@ -291,7 +293,7 @@ class Gamma(_LogLink):
 
     def _ratio(self, eta, y):
         xp = array_namespace(eta)
-        return y * xp.exp(-xp.clip(eta[:, 0], -700.0, 700.0))
+        return y * xp.exp(-xp.clip(eta[:, 0], -_FAR, _FAR))
 
     def value(self, eta, y, weights):
         return float(-(weights * (self._ratio(eta, y) + eta[:, 0])).sum())
@@ -395,9 +397,10 @@ class Quantile(Likelihood):
         return diagonal[:, :, None] * xp.eye(self.n_outputs, dtype=eta.dtype, device=eta.device)
 
     def initial(self, y, weights, offset=0.0):
-        order = np.argsort(y, kind="stable")
-        cumulative = np.cumsum(weights[order])
-        return np.interp(self.levels, (cumulative - weights[order] / 2) / cumulative[-1], y[order])
+        values, index = np.unique(y, return_inverse=True)
+        counts = np.bincount(index, weights)
+        cumulative = np.cumsum(counts)
+        return np.interp(self.levels, (cumulative - counts / 2) / cumulative[-1], values)
 
     def deviance(self, mean, y, weights):
         u = y[:, None] - mean

@@ -3,15 +3,17 @@
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import log_loss, mean_gamma_deviance, mean_poisson_deviance, mean_squared_error
+from sklearn.metrics import log_loss, mean_gamma_deviance, mean_pinball_loss, mean_poisson_deviance, mean_squared_error
 
 from kan_tabular.likelihoods import (
     REGISTRY,
     Bernoulli,
     Gamma,
     Gaussian,
+    MultiGaussian,
     Multinomial,
     Poisson,
+    Quantile,
     helmert,
     likelihood_from_spec,
 )
@@ -23,6 +25,7 @@ ALL = {
     "multinomial": Multinomial(4),
     "poisson": Poisson(),
     "gamma": Gamma(),
+    "targets": MultiGaussian(2),
 }
 
 
@@ -37,6 +40,7 @@ def case(name):
         "multinomial": np.arange(N) % 4 * 1.0,
         "poisson": rng.poisson(2.0, N).astype(float),
         "gamma": rng.gamma(2.0, 1.0, N),
+        "targets": rng.normal(size=(N, 2)),
     }[name]
     return likelihood, eta, other, y, rng.uniform(0.5, 3.0, N)
 
@@ -46,6 +50,8 @@ def density(name, likelihood, eta, y):
     mean = likelihood.inverse_link(eta)
     if name == "multinomial":
         return stats.multinomial.logpmf(np.eye(4)[y.astype(int)], 1, mean)
+    if name == "targets":
+        return stats.norm.logpdf(y, mean).sum(1)
     mean = mean[:, 0]
     return {
         "gaussian": lambda: stats.norm.logpdf(y, mean),
@@ -105,10 +111,10 @@ def test_weights_are_frequencies(name):
     repeats = np.arange(N) % 3
     ones = np.ones(repeats.sum())
     assert likelihood.value(eta, y, repeats) == pytest.approx(
-        likelihood.value(np.repeat(eta, repeats, 0), np.repeat(y, repeats), ones)
+        likelihood.value(np.repeat(eta, repeats, 0), np.repeat(y, repeats, 0), ones)
     )
     np.testing.assert_allclose(
-        likelihood.initial(y, repeats), likelihood.initial(np.repeat(y, repeats), ones), atol=1e-12
+        likelihood.initial(y, repeats), likelihood.initial(np.repeat(y, repeats, 0), ones), atol=1e-12
     )
 
 
@@ -135,12 +141,13 @@ def test_initial_poisson_intercept_counts_the_exposure():
         ("multinomial", lambda y, mean, w: 2 * w.sum() * log_loss(y, mean, sample_weight=w)),
         ("poisson", lambda y, mean, w: w.sum() * mean_poisson_deviance(y, mean, sample_weight=w)),
         ("gamma", lambda y, mean, w: w.sum() * mean_gamma_deviance(y, mean, sample_weight=w)),
+        ("targets", lambda y, mean, w: 2 * w.sum() * mean_squared_error(y, mean, sample_weight=w)),
     ],
 )
 def test_deviance_is_scikit_learns(name, metric):
     likelihood, eta, _, y, w = case(name)
     mean = likelihood.inverse_link(eta)
-    mean = mean if name == "multinomial" else mean[:, 0]
+    mean = mean if mean.shape[1] > 1 else mean[:, 0]
     assert likelihood.deviance(mean, y, w) == pytest.approx(metric(y, mean, w), rel=1e-10)
 
 
@@ -189,16 +196,18 @@ def test_torch_tensors_give_numpys_numbers(name):
 
 @pytest.mark.parametrize("kind", ["numpy", "torch"])
 @pytest.mark.parametrize("name", ALL)
-def test_extreme_predictors_stay_finite(name, kind):
+@pytest.mark.parametrize("weight", [1.0, 1e12])
+def test_extreme_predictors_stay_finite(name, kind, weight):
     import torch
 
     likelihood, eta, _, y, w = case(name)
+    w = weight * w
     eta = np.where(np.arange(N)[:, None] % 2, 1e3, -1e3) * np.where(np.arange(eta.shape[1]) % 2, -1.0, 1.0)
     arguments = [torch.tensor(a) for a in (eta, y, w)] if kind == "torch" else [eta, y, w]
     assert np.isfinite(likelihood.value(*arguments))
     assert np.isfinite(np.asarray(likelihood.gradient(*arguments))).all()
     hessian = np.asarray(likelihood.hessian(*arguments))
-    assert np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian).min() >= -1e-12
+    assert np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian).min() >= -1e-12 * weight
     assert np.isfinite(likelihood.inverse_link(eta)).all()
 
 
@@ -212,6 +221,68 @@ def test_a_certain_and_right_prediction_has_no_gradient_a_wrong_one_has_all():
 @pytest.mark.parametrize("name", ALL)
 def test_a_likelihood_is_rebuilt_from_its_spec(name):
     likelihood = ALL[name]
-    spec = {"name": likelihood.name} | ({"n_classes": 4} if name == "multinomial" else {})
+    spec = {"name": likelihood.name, **{argument: getattr(likelihood, argument) for argument in likelihood.arguments}}
     again = likelihood_from_spec(spec)
     assert type(again) is type(likelihood) is REGISTRY[likelihood.name] and again.n_outputs == likelihood.n_outputs
+
+
+LEVELS = (0.1, 0.5, 0.8)
+
+
+def quantile_case():
+    rng = np.random.default_rng(3)
+    return Quantile(LEVELS), rng.normal(size=(N, 3)), rng.normal(size=N), rng.uniform(0.5, 3.0, N)
+
+
+def test_quantile_loss_is_the_pinball_loss_up_to_its_rounded_corner():
+    likelihood, eta, y, w = quantile_case()
+    expected = sum(mean_pinball_loss(y, eta[:, k], alpha=t, sample_weight=w) for k, t in enumerate(LEVELS)) * w.sum()
+    assert likelihood.deviance(eta, y, w) == pytest.approx(2 * expected)
+    corner = len(LEVELS) * w.sum() * likelihood.corner * np.log(2)
+    assert 0 <= -likelihood.value(eta, y, w) - expected <= corner
+
+
+def test_quantile_derivatives_by_finite_differences():
+    likelihood, eta, y, w = quantile_case()
+    eta[:4] = y[:4, None] + 0.01 * np.arange(4)[:, None]  # where the corner is
+
+    def values(e):
+        return np.array([likelihood.value(e[i : i + 1], y[i : i + 1], w[i : i + 1]) for i in range(N)])
+
+    np.testing.assert_allclose(
+        likelihood.gradient(eta, y, w), finite_difference(values, eta, 1e-6), rtol=1e-5, atol=1e-7
+    )
+    curvature = -finite_difference(lambda e: likelihood.gradient(e, y, w), eta, 1e-6)
+    np.testing.assert_allclose(likelihood.hessian(eta, y, w), curvature, rtol=1e-4, atol=1e-5)
+
+
+def test_constant_quantiles_are_the_best_constants_and_never_cross():
+    rng = np.random.default_rng(4)
+    y, w = rng.gamma(2.0, 0.5, 4000), np.ones(4000)
+    likelihood = Quantile(LEVELS)
+    start = likelihood.initial(y, w)
+    np.testing.assert_allclose(start, np.quantile(y, LEVELS), atol=2e-3)
+    slope = likelihood.gradient(np.tile(start, (4000, 1)), y, w).mean(0)
+    np.testing.assert_allclose(slope, 0.0, atol=0.01)
+    assert (likelihood.inverse_link(np.array([[3.0, 1.0, 2.0]])) == [1.0, 2.0, 3.0]).all()
+
+
+def test_quantiles_in_torch_and_from_their_spec():
+    import torch
+
+    likelihood, eta, y, w = quantile_case()
+    tensors = [torch.tensor(a) for a in (eta, y, w)]
+    assert likelihood.value(*tensors) == pytest.approx(likelihood.value(eta, y, w), rel=1e-12)
+    np.testing.assert_allclose(likelihood.gradient(*tensors).numpy(), likelihood.gradient(eta, y, w), rtol=1e-12)
+    again = likelihood_from_spec({"name": "quantile", "levels": list(LEVELS)})
+    assert again.levels == LEVELS and again.n_outputs == 3
+
+
+def test_quantiles_of_the_constant_model_take_weights_as_frequencies():
+    rng = np.random.default_rng(2)
+    y, repeats = np.round(rng.normal(size=60), 1), rng.integers(1, 5, 60)  # with ties
+    repeated = Quantile(LEVELS).initial(np.repeat(y, repeats), np.ones(repeats.sum()))
+    np.testing.assert_allclose(Quantile(LEVELS).initial(y, repeats.astype(float)), repeated)
+    distinct = rng.permutation(60) * 1.0
+    expected = np.quantile(distinct, LEVELS, method="hazen")
+    np.testing.assert_allclose(Quantile(LEVELS).initial(distinct, np.ones(60)), expected)

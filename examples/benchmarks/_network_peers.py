@@ -98,4 +98,4 @@ class NodeSplineLayer(nn.Module):
     def forward(self, x):
         from kan_tabular.training.kernels.node_spline import contract
 
-        return contract(x.unsqueeze(1), self.coefficients, self.bias, self.basis).squeeze(0)
+        return contract(x.unsqueeze(1), self.coefficients, self.basis, self.bias).squeeze(0)

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from kan_tabular.encoding import TableEncoder
 from kan_tabular.estimators._validation import (
     check_exposure,
-    check_lengths,
+    check_groups,
     check_weights,
     class_factors,
     read,
@@ -146,7 +146,7 @@ class LabelsMixin:
         table = read(self, X, reset=True)
         n = table.n_rows
         y = read_labels(self, y, n)
-        check_lengths(n, groups=groups)
+        check_groups(groups, n)
         check_exposure(exposure, n, "log_loss")
         weights = check_weights(sample_weight, n)
         self.classes_, codes = np.unique(y, return_inverse=True)

@@ -175,6 +175,20 @@ def check_lengths(n_rows, **arrays):
             raise ValueError(f"{name} has {shape[0]} entries, but X has {n_rows} rows: give one a row.")
 
 
+def check_groups(groups, n_rows):
+    """Groups as codes (n,), or None: one a row, none missing, of any kind."""
+    if groups is None:
+        return None
+    import pandas as pd
+
+    check_lengths(n_rows, groups=groups)
+    values = np.asarray(groups)
+    if values.ndim != 1:
+        raise ValueError(f"groups has shape {values.shape}: give one group for each of the {n_rows} rows of X.")
+    _refuse_missing(values, "groups", "give every row a group (its own, if it belongs to none)")
+    return pd.factorize(values)[0]
+
+
 def check_exposure(exposure, n_rows, loss):
     """Positive exposures (n,), or None."""
     if exposure is None:
@@ -218,8 +232,13 @@ def check_number(estimator, name, least, integer=False, strict=False):
     """Refuse a constructor argument that is not a number of at least (strictly above) `least`."""
     value = getattr(estimator, name)
     kind = numbers.Integral if integer else numbers.Real
-    if not isinstance(value, kind) or isinstance(value, bool) or value < least or (strict and value == least):
-        what = "an integer" if integer else "a number"
+    if (
+        not isinstance(value, kind)
+        or isinstance(value, bool)
+        or not least <= value < np.inf
+        or (strict and value == least)
+    ):
+        what = "an integer" if integer else "a finite number"
         raise ValueError(f"{name}={value!r}: expected {what} {'above' if strict else 'of at least'} {least}.")
 
 

@@ -10,7 +10,7 @@ from kan_tabular.estimators._curves import CurvesMixin
 from kan_tabular.estimators._model import LabelsMixin
 from kan_tabular.estimators._validation import (
     check_exposure,
-    check_lengths,
+    check_groups,
     check_settings,
     check_weights,
     read,
@@ -259,7 +259,7 @@ class KAAMRegressor(RegressorMixin, _Additive):
         table = read(self, X, reset=True)
         n = table.n_rows
         y = read_target(self, y, n)
-        check_lengths(n, groups=groups)
+        check_groups(groups, n)
         weights = check_weights(sample_weight, n)
         exposure = check_exposure(exposure, n, self.loss)
         likelihood = self._LIKELIHOODS[self.loss]()

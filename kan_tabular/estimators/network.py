@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from kan_tabular.estimators._model import FittedMixin, LabelsMixin
 from kan_tabular.estimators._validation import (
     check_exposure,
-    check_lengths,
+    check_groups,
     check_levels,
     check_number,
     check_weights,
@@ -26,7 +26,7 @@ from kan_tabular.fitted.deep import DeepNetwork
 from kan_tabular.fitted.explanation import explanation
 from kan_tabular.likelihoods import Gamma, Gaussian, MultiGaussian, Poisson, Quantile
 
-_PARAMETERS = """hidden_layer_sizes : tuple of int, default=(16, 16)
+_PARAMETERS = """hidden_layer_sizes : tuple of int, default=(24, 8)
         Nodes of each hidden layer.
     basis : {"bspline"}, default="bspline"
         Family of the curves.
@@ -40,7 +40,7 @@ _PARAMETERS = """hidden_layer_sizes : tuple of int, default=(16, 16)
     additive_start : "auto" or bool, default="auto"
         Whether the hidden layers begin at the convex additive fit and learn what it leaves. "auto" trains both kinds.
     max_iter : "auto" or int, default="auto"
-        Epochs. "auto" makes about 800 steps, in at least 20 and at most 200 epochs.
+        Epochs. "auto" makes about 400 steps, in at least 20 and at most 100 epochs.
     batch_size : "auto" or int, default="auto"
         Rows of a step. "auto": 128; a quarter of the rows where that is less, 1/64 of them where that is more, at
         most 1024.
@@ -76,7 +76,7 @@ _PORTFOLIO = (
     (0.3, 1.0, False),
     (0.5, 0.03, True),
 )
-_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 800, 20, 200
+_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 400, 20, 100
 _HOLD_OUT_ROWS = 20
 _PERMUTATIONS = 8
 #: Rows on which `prune` measures the edges, at most.
@@ -90,11 +90,12 @@ class _Network(FittedMixin, BaseEstimator):
 
     def _fit(self, table, y, weights, likelihood, offset=0.0, groups=None):
         self._check_settings()
+        groups = check_groups(groups, table.n_rows)
         encoded, keep = self._encode_training(table, weights)
         if not keep.all():
             encoded, y, weights = encoded[keep], y[keep], weights[keep]
             offset = offset[keep] if isinstance(offset, np.ndarray) else offset
-            groups = None if groups is None else np.asarray(groups)[keep]
+            groups = None if groups is None else groups[keep]
         from kan_tabular.training.fit import fit_deep
 
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**32, dtype=np.uint64))
@@ -165,7 +166,8 @@ class _Network(FittedMixin, BaseEstimator):
         )
 
     def _check_settings(self):
-        if isinstance(self.hidden_layer_sizes, (str, numbers.Real)) or not len(self.hidden_layer_sizes):
+        sizes = self.hidden_layer_sizes
+        if isinstance(sizes, str) or not hasattr(sizes, "__len__") or not len(sizes):
             raise ValueError(
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r}: expected a tuple of numbers of nodes such as (16,); "
                 "use KAAMClassifier or KAAMRegressor for a model without hidden layers."
@@ -183,13 +185,9 @@ class _Network(FittedMixin, BaseEstimator):
         check_number(self, "n_estimators", 1, integer=True)
         check_number(self, "learning_rate_init", 0.0, strict=True)
         check_number(self, "sparsity", 0.0)
-        for name in ("max_iter", "batch_size"):
-            if getattr(self, name) != "auto":
-                check_number(self, name, 1, integer=True)
-        if self.alpha != "auto":
-            check_number(self, "alpha", 0.0)
-        if self.smoothness != "auto":
-            check_number(self, "smoothness", 0.0, strict=True)
+        for name, least in (("max_iter", 1), ("batch_size", 1), ("alpha", 0.0), ("smoothness", 0.0)):
+            if not _is_auto(getattr(self, name)):
+                check_number(self, name, least, integer=least == 1, strict=name == "smoothness")
         check_number(self, "validation_fraction", 0.0, strict=True)
         if self.validation_fraction > 0.5:
             raise ValueError(f"validation_fraction={self.validation_fraction!r}: expected at most 0.5.")
@@ -199,7 +197,7 @@ class _Network(FittedMixin, BaseEstimator):
             check_number(self, "max_time", 0.0, strict=True)
         for name in ("additive_start", "early_stopping"):
             value = getattr(self, name)
-            if not (isinstance(value, (bool, np.bool_)) or (isinstance(value, str) and value == "auto")):
+            if not (isinstance(value, (bool, np.bool_)) or _is_auto(value)):
                 raise ValueError(f"{name}={value!r}: expected 'auto', True or False.")
 
     def explain(self, X, *, n_permutations=_PERMUTATIONS):
@@ -227,6 +225,48 @@ class _Network(FittedMixin, BaseEstimator):
         data = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
         return explanation(values, base, data, network.feature_names)
 
+    def importance(self, X=None, kind="mean_abs"):
+        """Importance of each feature, not normalised.
+
+        Parameters
+        ----------
+        X : table, optional
+            Rows to measure on; by default what was measured on a sample of the training rows (mean_abs only).
+        kind : {"mean_abs", "variance"}
+            Mean absolute change of the linear predictor when the feature's curves are set to their training means, or
+            the variance of that change.
+
+        Returns
+        -------
+        importance : ndarray (n_features,)
+        """
+        if kind not in ("mean_abs", "variance"):
+            raise ValueError(f"kind={kind!r}: expected 'mean_abs' or 'variance'.")
+        check_is_fitted(self)
+        if X is None:
+            if kind == "variance":
+                raise ValueError("kind='variance' needs rows to measure on: give X.")
+            return self.network_.mean_abs.copy()
+        change = self.network_.left_out(self._encode(X))
+        return (np.abs(change).mean(0) if kind == "mean_abs" else change.var(0)).mean(1)
+
+    def summary(self):
+        """The features in one table.
+
+        Returns
+        -------
+        table : pandas.DataFrame
+            Indexed by feature, most important first: ``kind``, ``importance`` (share) and a ``note``.
+        """
+        import pandas as pd
+
+        check_is_fitted(self)
+        network = self.network_
+        notes = [f"{f.missing:.1%} missing" if f.missing else "" for f in network.features]
+        rows = {"kind": network.kinds, "importance": self.feature_importances_, "note": notes}
+        table = pd.DataFrame(rows, index=pd.Index(network.feature_names, name="feature"))
+        return table.sort_values("importance", ascending=False, kind="stable")
+
     def non_additive_share(self, X):
         """How much of each prediction is not a sum of effects of single features.
 
@@ -238,8 +278,9 @@ class _Network(FittedMixin, BaseEstimator):
             features say it only together.
         """
         Z = self._encode(X)
-        effects = self.network_.effects(Z)
-        rest = np.abs(self.network_.forward(Z) - self.network_.base - effects.sum(1))
+        effects, eta, base = self.network_.effects(Z), self.network_.forward(Z), self.network_.base
+        rest = np.abs(eta - base - effects.sum(1))
+        rest[rest < 1e-12 * (np.abs(eta) + np.abs(base))] = 0.0  # rounding
         share = rest / np.maximum(rest + np.abs(effects).sum(1), 1e-300)
         return share[:, 0] if share.shape[1] == 1 else share
 
@@ -323,7 +364,7 @@ class LogisticKAN(LabelsMixin, ClassifierMixin, _Network):
     def __init__(
         self,
         *,
-        hidden_layer_sizes=(16, 16),
+        hidden_layer_sizes=(24, 8),
         basis="bspline",
         grid_size=5,
         n_estimators=8,
@@ -410,7 +451,7 @@ class KANRegressor(RegressorMixin, _Network):
         *,
         loss="squared_error",
         quantiles=(0.5,),
-        hidden_layer_sizes=(16, 16),
+        hidden_layer_sizes=(24, 8),
         basis="bspline",
         grid_size=5,
         n_estimators=8,
@@ -468,7 +509,6 @@ class KANRegressor(RegressorMixin, _Network):
         table = read(self, X, reset=True)
         n = table.n_rows
         y = read_targets(self, y, n) if self.loss == "squared_error" else read_target(self, y, n)
-        check_lengths(n, groups=groups)
         weights = check_weights(sample_weight, n)
         exposure = check_exposure(exposure, n, self.loss)
         likelihood = self._likelihood(y)
@@ -495,6 +535,10 @@ class KANRegressor(RegressorMixin, _Network):
         tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
         tags.target_tags.multi_output = self.loss == "squared_error"
         return tags
+
+
+def _is_auto(value):
+    return isinstance(value, str) and value == "auto"
 
 
 class _bar:

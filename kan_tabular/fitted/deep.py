@@ -99,9 +99,7 @@ class DeepNetwork(NetworkBase):
         """Which entries of the stacked curves are design columns (p, k), and the columns' slices by input."""
         sizes = np.array([c.n_columns for c in self.inputs])
         stops = np.cumsum(sizes)
-        return np.arange(max(sizes.max(), 1)) < sizes[:, None], [
-            slice(b - k, b) for b, k in zip(stops, sizes, strict=True)
-        ]
+        return np.arange(sizes.max()) < sizes[:, None], [slice(b - k, b) for b, k in zip(stops, sizes, strict=True)]
 
     @cached_property
     def _design(self):

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kan_tabular.bases.bspline import weighted_quantiles
+
 _RANGE = 3.0
+#: Quartiles closer than this count as one value; columns that vary by less are refused.
+_TIED = 1e-70
 
 
 @dataclass
@@ -36,8 +40,10 @@ class Front:
             known = ~np.isnan(x)
             if feature.kind == "category" or not known.any():
                 continue
-            low, center[j], high = _quantiles(x[known], weights[known])
-            spread[j] = (high - low) or (feature.high - feature.low) / 2
+            values, index = np.unique(x[known], return_inverse=True)
+            counts = np.bincount(index, weights[known])
+            low, center[j], high = weighted_quantiles(values, counts, np.array([0.25, 0.5, 0.75]))
+            spread[j] = high - low if high - low > _TIED else (feature.high - feature.low) / 2
         return cls(center, spread)
 
     def __call__(self, Z):
@@ -45,10 +51,3 @@ class Front:
         used = self.spread > 0
         s = (Z - self.center) / np.where(used, self.spread, 1.0)
         return np.where(used, s / np.sqrt(1 + (s / _RANGE) ** 2), Z)
-
-
-def _quantiles(x, weights):
-    """Quartiles of values with frequencies."""
-    order = np.argsort(x, kind="stable")
-    cumulative = np.cumsum(weights[order])
-    return np.interp(np.array([0.25, 0.5, 0.75]), (cumulative - weights[order] / 2) / cumulative[-1], x[order])

@@ -151,7 +151,7 @@ def read_source(estimator, *, needs, display):
     if isinstance(model, type) or not hasattr(model, needs):
         kind = model.__name__ if isinstance(model, type) else type(model).__name__
         raise TypeError(
-            f"{display} needs a fitted additive model such as KAAMClassifier, or a pipeline that ends in one; "
+            f"{display} needs a fitted model of this package (of some, KAAM only) or a pipeline that ends in one; "
             f"{kind} has no method {needs}."
         )
     try:

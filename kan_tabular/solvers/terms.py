@@ -67,6 +67,7 @@ def _diagonalise(basis, values, counts, max_columns):
     gram = (B * share[:, None]).T @ B - np.outer(mean, mean)
     variance, axes = eigh(gram)
     kept = variance > _RANK_TOLERANCE * variance[-1]
+    kept[: max(len(variance) - len(values) + 1, 0)] = False  # m centred values have rank m - 1, whatever rounding says
     white = axes[:, kept] / np.sqrt(variance[kept])
     # Spline coefficients of the identity (Greville's abscissae): the line, which the penalty does not see.
     d, t = basis.degree_, basis.knots_

@@ -262,7 +262,7 @@ def _training_data(problem, y, weights, known, base, additive, settings, folds, 
     return TrainingData(
         X=tensor(problem.design.matrix(np.float32)),
         y=tensor(y),
-        weights=tensor(weights),
+        weights=tensor(weights / weights.mean()),  # single precision overflows early
         known=tensor(known),
         offsets=tensor(offsets),
         base=tensor(base),
@@ -303,7 +303,8 @@ def _hand_over(
     def array(tensor):
         return tensor.detach().double().cpu().numpy()
 
-    first = array(network.theta * network.gain)[:, kept].reshape(network.theta.shape[0], -1)
+    first = array(network.theta * network.gain)[:, kept]
+    first = first.reshape(len(first), len(kept) * options.hidden[0])
     width, K = (*options.hidden, C), network.basis.n_functions
     layers = [
         HiddenLayer(array(c)[kept].reshape(len(kept), K, width[k], width[k + 1]), array(b)[kept, 0])

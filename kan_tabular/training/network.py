@@ -69,7 +69,7 @@ class MemberNetwork(nn.Module):
         h = torch.addmm(self.bias[members].reshape(-1, 1), edges.t(), X.t())  # rows last, as `contract` wants them
         h = h.view(-1, self.hidden[0], len(X)).permute(2, 0, 1)
         for layer, (coefficients, bias) in enumerate(zip(self.coefficients, self.biases, strict=True)):
-            h = contract(h, coefficients[members], bias[members], self.basis)
+            h = contract(h, coefficients[members], self.basis, bias[members])
             if layer < len(self.coefficients) - 1:
                 h = h.transpose(0, 1)
         return h.contiguous()

@@ -178,10 +178,13 @@ def train(network, data, likelihood, decay, schedule, generator, sparsity, callb
             step += 1
         late = schedule.max_time is not None and time.perf_counter() - began > schedule.max_time
         last = epoch == schedule.epochs or late
-        if epoch in looks or last:
+        look = epoch in looks or last
+        if look:
             watch.look(epoch)
             last = last or watch.stale(epoch, schedule.patience)
         stop = callback is not None and callback(Progress(epoch, schedule.epochs, watch.last))
+        if stop and not look:
+            watch.look(epoch)
         if last or stop:
             break
     return watch.finish(epoch)

@@ -65,6 +65,16 @@ def test_two_values_have_a_line_only():
     assert term.groups == [("linear", 1)] and term.scale.tolist() == [1.0]
 
 
+@pytest.mark.parametrize("rare", [1e-6, 1.7e-7, 1e-9, 1e-12])
+def test_a_value_of_next_to_no_weight_adds_a_line_at_most(rare):
+    """Rounding makes the centred Gram matrix of two values look as if it had rank two."""
+    values = np.array([-3.4e-7, 1.6641])
+    with np.errstate(all="raise"):
+        term = build_term("numeric", 0, values, np.array([5.0, 5 * rare]), 0.0, n_knots=10, max_columns=50)
+    assert [kind for kind, _ in term.groups] == ["linear"]
+    assert np.isfinite(term.curves.columns(values)).all()
+
+
 def test_narrow_terms_keep_their_smoothest_columns():
     full, values, _ = numeric()
     narrow, _, _ = numeric(max_columns=4)

@@ -29,13 +29,16 @@ class _Contract(torch.autograd.Function):
             torch.mul(squares[-1], reach, out=bend)
         ctx.save_for_backward(root, phi, coefficients, *squares)
         ctx.slopes = slopes
-        return torch.baddbmm(bias.transpose(1, 2), coefficients.transpose(1, 2), phi.flatten(1, 2)).transpose(1, 2)
+        curves, phi = coefficients.transpose(1, 2), phi.flatten(1, 2)
+        out = torch.bmm(curves, phi) if bias is None else torch.baddbmm(bias.transpose(1, 2), curves, phi)
+        return out.transpose(1, 2)
 
     @staticmethod
     def backward(ctx, grad):
         root, phi, coefficients, *squares = ctx.saved_tensors
         members, k, width, rows = phi.shape
-        d_coefficients, d_bias = torch.bmm(phi.flatten(1, 2), grad), grad.sum(1, keepdim=True)
+        d_coefficients = torch.bmm(phi.flatten(1, 2), grad)
+        d_bias = grad.sum(1, keepdim=True) if ctx.needs_input_grad[2] else None
         if not ctx.needs_input_grad[0]:
             return None, d_coefficients, d_bias, None
         # 9 times the derivative in v; dv/dh = 9 root^3.
@@ -54,7 +57,7 @@ class _Contract(torch.autograd.Function):
         return slope.mul_(root).mul_(root).mul_(root).permute(2, 0, 1), d_coefficients, d_bias, None
 
 
-def contract(h, coefficients, bias, basis):
+def contract(h, coefficients, basis, bias=None):
     """Bias plus the sum of curves of every node: (members, rows, outputs).
 
     Parameters
@@ -63,7 +66,7 @@ def contract(h, coefficients, bias, basis):
         Read without a copy where the rows come last in memory, as they do in the result.
     coefficients : tensor (members, K * width, outputs)
         Function by function, node by node.
-    bias : tensor (members, 1, outputs)
     basis : NodeSpline
+    bias : tensor (members, 1, outputs), optional
     """
     return _Contract.apply(h, coefficients, bias, basis)
