@@ -56,7 +56,7 @@ class DeepNetwork(NetworkBase):
     weights : ndarray (M,)
         Share of each member in the prediction.
     additive : list of InputCurves
-        Curves of the additive part, from each input as it is; coefficients (k, C).
+        Curves of the additive part, in the same columns; coefficients (k_j, C).
     intercept : ndarray (C,)
     likelihood : Likelihood
     scale, shift : ndarray (C,)

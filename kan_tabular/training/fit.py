@@ -303,7 +303,7 @@ def _hand_over(
     def array(tensor):
         return tensor.detach().double().cpu().numpy()
 
-    first = array(network.theta * network.gain)[:, kept]
+    first = (array(network.theta) * array(network.gain))[:, kept]
     first = first.reshape(len(first), len(kept) * options.hidden[0])
     width, K = (*options.hidden, C), network.basis.n_functions
     layers = [

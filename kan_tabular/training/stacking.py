@@ -9,6 +9,8 @@ from scipy.optimize import minimize
 _LARGEST = 1.2
 #: Spread of the weights around equal shares that is believed before the data: 1 / (2 sd^2).
 _PULL = 2.0
+#: A candidate that is worse than the constant model by this factor has gone astray; optimisers stumble over it.
+_ABSURD = 1e6
 #: A candidate that carries less than this share is dropped.
 _NEGLIGIBLE = 0.02
 
@@ -39,8 +41,8 @@ def stack(likelihood, base, candidates, y, weights):
     start = base + np.tensordot(equal, candidates, 1)
     noise = 1.0
     if not likelihood.scale_known:  # log-likelihoods are at dispersion 1
-        squares = (likelihood.gradient(start, y, weights) ** 2).mean(1) / np.maximum(weights, 1e-300)
-        noise = float(squares.sum() / weights.sum())
+        # Of the best there is: one candidate that went astray would make all weights equal, its own among them.
+        noise = min(_noise(likelihood, eta, y, weights) for eta in (start, base, *(base + candidates)))
 
     def loss(w):
         eta = base + np.tensordot(w, candidates, 1)
@@ -53,5 +55,12 @@ def stack(likelihood, base, candidates, y, weights):
         bounds = [(0.0, _LARGEST if f else 0.0) for f in free]
         return minimize(loss, np.where(free, equal, 0.0), jac=True, bounds=bounds, method="L-BFGS-B").x
 
-    w = solve(np.ones(len(candidates), dtype=bool))
+    worst = _ABSURD * (abs(likelihood.value(base, y, weights)) + weights.sum())
+    w = solve(np.array([-likelihood.value(base + part, y, weights) < worst for part in candidates]))
     return solve(w > _NEGLIGIBLE * w.sum())
+
+
+def _noise(likelihood, eta, y, weights):
+    """Dispersion around `eta`."""
+    slope = np.clip(likelihood.gradient(eta, y, weights), -1e100, 1e100)
+    return float((slope**2).mean(1) @ (1 / np.maximum(weights, 1e-50)) / weights.sum())

@@ -173,7 +173,7 @@ def train(network, data, likelihood, decay, schedule, generator, sparsity, callb
                 for parameter, axis in network.decayed():
                     shape = [1] * parameter.dim()
                     shape[axis] = -1
-                    parameter.mul_((1 - rate * shrink).view(shape))
+                    parameter.mul_((1 - rate * shrink).clamp_(min=0).view(shape))
                 sparsity.shrink(network, rate)
             step += 1
         late = schedule.max_time is not None and time.perf_counter() - began > schedule.max_time

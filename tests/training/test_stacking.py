@@ -36,7 +36,8 @@ def test_weights_minimise_the_held_out_loss_and_its_prior(likelihood, n):
     w = stack(likelihood, base, candidates, y, weights)
     dispersion = 1.0
     if likelihood.name == "squared_error":
-        dispersion = np.average((y - (base + candidates.mean(0))[:, 0]) ** 2, weights=weights)
+        models = [base, *(base + candidates), base + candidates.mean(0)]
+        dispersion = min(np.average((y - eta[:, 0]) ** 2, weights=weights) for eta in models)
 
     def objective(v):
         eta = base + sum(share * part for share, part in zip(v, candidates, strict=True))
@@ -101,3 +102,12 @@ def test_frequencies_are_rows():
     index = np.repeat(np.arange(60), weights.astype(int))
     repeated = stack(likelihood, base[index], candidates[:, index], y[index], np.ones(len(index)))
     np.testing.assert_allclose(stack(likelihood, base, candidates, y, weights), repeated, atol=1e-5)
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=lambda v: v.name)
+@pytest.mark.parametrize("far", [10.0, 1e3, 1e8])
+def test_a_candidate_that_went_astray_gets_nothing_and_harms_nobody(likelihood, far):
+    base, candidates, y, weights = simulate(likelihood, 60)
+    astray = far * np.random.default_rng(7).normal(size=candidates[:1].shape)
+    w = stack(likelihood, base, np.concatenate([candidates[:2], astray]), y, weights)
+    assert w[2] < 0.1 / far and w[:2].sum() > 0.2
