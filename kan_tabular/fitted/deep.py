@@ -128,13 +128,12 @@ class DeepNetwork(NetworkBase):
         """Outputs of every member: (M, n, C)."""
         if not self.n_members:
             return np.zeros((0, len(h), len(self.intercept)))
-        h = h.reshape(len(h), self.n_members, -1).transpose(1, 0, 2)
+        h = h.T.reshape(self.n_members, -1, len(h))
         for layer in self.layers:
-            phi = np.moveaxis(self.basis.evaluate(h), -1, 2)  # (M, n, K, width)
             M, K, width, outputs = layer.coefficients.shape
-            h = phi.reshape(M, -1, K * width) @ layer.coefficients.reshape(M, K * width, outputs)
-            h = h + layer.bias[:, None]
-        return h
+            phi = np.concatenate(self.basis.functions(h), axis=1)  # (M, K width, n)
+            h = layer.coefficients.reshape(M, K * width, outputs).transpose(0, 2, 1) @ phi + layer.bias[:, :, None]
+        return h.transpose(0, 2, 1)
 
     def forward(self, Z):
         """Linear predictor (n, n_outputs)."""
@@ -167,23 +166,24 @@ class DeepNetwork(NetworkBase):
         """
         nothing = self.bias.reshape(1, -1)
         base = self.head(nothing)
-        return self._per_feature(Z, lambda h, own: self.head(nothing + own) - base)
+        return self._per_feature(Z, lambda h, own, said: self.head(nothing + own) - base)
 
     def left_out(self, Z):
         """Change of the linear predictor when a feature's edges are set to their training mean: (n, p, n_outputs)."""
-        return self._per_feature(Z, lambda h, own: self.head(h) - self.head(h - own))
+        return self._per_feature(Z, lambda h, own, said: said - self.head(h - own))
 
     def _per_feature(self, Z, change):
-        """`change(h, own)` of first-layer values and one feature's part of them, plus its additive curve."""
+        """`change(h, own, head(h))` of first-layer values and one feature's part, plus its additive curve."""
         out = np.empty((len(Z), len(self.inputs), self.n_outputs))
         for rows in self._blocks(len(Z)):
             X = self.columns(Z[rows])
             h = X @ self._first + self.bias.ravel()
+            said = self.head(h) if self.n_members else None
             additive = self._additive.evaluate(self.front(Z[rows]))
             for j, own in enumerate(self._columns_of[1]):
                 eta = additive[:, j]
                 if self.n_members:
-                    eta = eta + change(h, X[:, own] @ self._first[own])
+                    eta = eta + change(h, X[:, own] @ self._first[own], said)
                 out[rows, j] = self._to_user(eta, shift=False)
         return out
 

@@ -66,12 +66,13 @@ class MemberNetwork(nn.Module):
     def forward(self, X, members=slice(None)):
         """Outputs (members, rows, outputs) of design rows `X` (rows, P), for all members or a slice of them."""
         edges = (self.theta[:, members] * self.gain[:, members]).flatten(1)
-        h = (X @ edges).view(len(X), -1, self.hidden[0]) + self.bias[members]
+        h = torch.addmm(self.bias[members].reshape(-1, 1), edges.t(), X.t())  # rows last, as `contract` wants them
+        h = h.view(-1, self.hidden[0], len(X)).permute(2, 0, 1)
         for layer, (coefficients, bias) in enumerate(zip(self.coefficients, self.biases, strict=True)):
-            h = contract(h, coefficients[members], self.basis) + bias[members]
+            h = contract(h, coefficients[members], self.basis, bias[members])
             if layer < len(self.coefficients) - 1:
                 h = h.transpose(0, 1)
-        return h
+        return h.contiguous()
 
     def decayed(self):
         """Parameters that weight decay shrinks, each with the position of its member axis; biases are left alone."""

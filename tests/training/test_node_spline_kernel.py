@@ -80,3 +80,16 @@ def test_gradient_of_the_coefficients_alone():
     (own,) = torch.autograd.grad(contract(h.detach(), c, basis).sum(), c)
     (expected,) = torch.autograd.grad(plain(h.detach(), c, basis).sum(), c)
     np.testing.assert_allclose(own.numpy(), expected.numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_the_bias_is_added_and_has_its_gradient():
+    basis, h, c = inputs(5, 2)
+    bias = torch.linspace(-1, 1, 6, dtype=torch.float64).view(3, 1, 2).requires_grad_()
+    torch.testing.assert_close(contract(h, c, basis, bias), contract(h, c, basis) + bias)
+    assert torch.autograd.gradcheck(lambda h, c, bias: contract(h, c, basis, bias), (h, c, bias))
+
+
+def test_the_order_in_memory_changes_nothing():
+    basis, h, c = inputs(5, 2)
+    rows_last = h.detach().permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    assert torch.equal(contract(rows_last, c, basis), contract(h, c, basis))
