@@ -39,6 +39,7 @@ _PARAMETERS = """hidden_layer_sizes : tuple of int, default=(24, 8)
         chosen.
     additive_start : "auto" or bool, default="auto"
         Whether the hidden layers begin at the convex additive fit and learn what it leaves. "auto" trains both kinds.
+        Where that fit would have more than 1200 coefficients (wide tables of many classes) there is none.
     max_iter : "auto" or int, default="auto"
         Epochs. "auto" makes about 400 steps, in at least 20 and at most 100 epochs.
     batch_size : "auto" or int, default="auto"

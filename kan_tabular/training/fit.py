@@ -29,6 +29,8 @@ from kan_tabular.training.trainer import Schedule, Trained, TrainingData, limite
 _MEASURED_ROWS = 256
 #: Interior knots of the first layer's curves, and of the additive fit.
 _KNOTS = 10
+#: Coefficients (columns times outputs) beyond which there is no additive fit: its work is cubic in them.
+_MOST_ADDITIVE = 1200
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ class Options:
     schedule: Schedule
     device: str
 
+    def without_additive_start(self):
+        """The same, with every setting starting at the constant (those that then are the same: once)."""
+        return replace(self, settings=tuple(dict.fromkeys(replace(s, additive=False) for s in self.settings)))
+
 
 @dataclass
 class Report:
@@ -106,7 +112,7 @@ def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=
     report : Report
     """
     n = len(y)
-    settings, C = options.settings, likelihood.n_outputs
+    C = likelihood.n_outputs
     shift, scale = _standardiser(y, weights, likelihood)
     if likelihood.moves_with_target:
         y = (y - shift) / scale if y.ndim == 2 else (y - shift[0]) / scale[0]
@@ -126,6 +132,9 @@ def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=
             device="cpu",
         )
         additive = None
+        if problem.design.n_columns * C > _MOST_ADDITIVE:
+            options = options.without_additive_start()
+        settings = options.settings
         if any(s.additive for s in settings):
             additive = _Additive(problem, likelihood, y, weights, known, held_out)
     base = np.asarray(likelihood.initial(y, weights, known[:, 0]), float)
