@@ -352,3 +352,28 @@ def test_help_lists_the_commands():
     result = run("--help")
     assert result.exit_code == 0
     assert all(command in result.stdout for command in ("demo", "fit", "predict", "explain"))
+
+
+# ---- networks ----
+
+
+def test_a_network_is_fitted_used_and_explained(tmp_path, monkeypatch):
+    load_diabetes(as_frame=True).frame.head(120).to_csv("d.csv", index=False)
+    short = lambda **settings: kan_tabular.estimators.network.KANRegressor(  # noqa: E731
+        max_iter=2, n_estimators=2, **settings
+    )
+    monkeypatch.setattr(kan_tabular, "KANRegressor", short)
+    result = run("fit", "d.csv", "--target", "target", "--model", "network", "--out", "n.kan")
+    assert result.exit_code == 0, result.output
+    assert "held out (5-fold cross-validation): R2" in result.stdout
+    assert "importance" in result.stdout and "degrees of freedom" not in result.stdout
+    assert type(kan_tabular.load("n.kan")).__name__ == "KANRegressor"
+
+    assert run("predict", "n.kan", "d.csv").exit_code == 0
+    predictions = pd.read_csv("predictions.csv")
+    assert list(predictions.columns) == ["row", "prediction", "outside_training"] and len(predictions) == 120
+    result = run("explain", "n.kan", "d.csv", "--row", "3", "--plot", "why.png")
+    assert result.exit_code == 0, result.output
+    total = float(result.stdout.split("sum")[1].split()[0])
+    assert total == pytest.approx(predictions["prediction"][3], rel=1e-3)
+    assert (tmp_path / "why.png").read_bytes().startswith(MAGIC)

@@ -656,3 +656,39 @@ def test_a_saved_model_predicts_in_a_fresh_process_without_torch(tmp_path):
     expected = model.predict_proba(pd.DataFrame({"curve": [0.5, np.nan], "holed": [9.0, 1e9]}))
     np.testing.assert_allclose(np.array(eval(out[0])), expected, rtol=1e-12)
     assert out[1] == "[]"
+
+
+# ------------------------------------------------------------------------------- importances, grids, the additive fit
+
+
+def test_importance_is_the_change_when_a_feature_is_left_out(case):
+    model, X = case[1], case[2]
+    measured = model.importance(X)
+    change = model.network_.left_out(model._encode(X))
+    np.testing.assert_allclose(measured, np.abs(change).mean(0).mean(1))
+    np.testing.assert_allclose(model.importance(X, kind="variance"), change.var(0).mean(1))
+    share = model.importance() / model.importance().sum()
+    np.testing.assert_allclose(share, model.feature_importances_)
+    summary = model.summary()
+    assert (summary["importance"].diff().dropna() <= 0).all() and summary.loc["holed", "note"].endswith("missing")
+    refused(lambda: model.importance(kind="variance"), "variance")
+    refused(lambda: model.importance(X, kind="gain"), "kind")
+
+
+def test_grids_grow_while_training():
+    X, y = reversal(200)
+    grown = KANRegressor(grid_size=(2, 4, 8), max_iter=6, n_estimators=2, random_state=0).fit(X, y)
+    assert grown.network_.basis.grid_size == 8
+    assert grown.network_.layers[0].coefficients.shape[1] == grown.network_.basis.n_functions
+    assert np.isfinite(grown.predict(X)).all()
+    for sizes in [(2, 3), (4, 2), (), (2, 2)]:
+        refused(lambda sizes=sizes: KANRegressor(grid_size=sizes).fit(X, y), "grid_size")
+
+
+def test_a_wide_table_of_many_classes_has_no_additive_fit():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(150, 30)), np.arange(150) % 6
+    model = LogisticKAN(max_iter=1, n_estimators=2, hidden_layer_sizes=(3,), random_state=0).fit(X, y)
+    assert all(c["candidate"] == "network" and not c["additive_start"] for c in model.candidates_)
+    settings = [(c["alpha"], c["smoothness"]) for c in model.candidates_]
+    assert len(set(settings)) == len(settings)
