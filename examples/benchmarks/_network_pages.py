@@ -194,9 +194,9 @@ def accuracy_section():
         )
     out = [
         "Five-fold cross-validation by `shared/bench/compare.py`, repeated three times below 500 rows, same folds for "
-        "all; groups stay together. `kan` and `kaam`: this package with its defaults, raw tables. The others as described "
-        "there: `linear`, `xgbt` and `hgbt` tuned by inner folds. Log loss (classes) or root mean squared error "
-        "(numbers), means over folds:\n",
+        "all; groups stay together. `kan` and `kaam`: this package with its defaults, raw tables. The others as "
+        "described there: `linear`, `xgbt` and `hgbt` tuned by inner folds. Log loss (classes) or root mean squared "
+        "error (numbers), means over folds:\n",
         table(["task", *models], rows),
     ]
     complete = [m for m in models if all((t, m) in loss for t in tasks)]
