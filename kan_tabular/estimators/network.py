@@ -41,7 +41,7 @@ _PARAMETERS = """hidden_layer_sizes : tuple of int, default=(24, 8)
         Whether the hidden layers begin at the convex additive fit and learn what it leaves. "auto" trains both kinds.
         Where that fit would have more than 1200 coefficients (wide tables of many classes) there is none.
     max_iter : "auto" or int, default="auto"
-        Epochs. "auto" makes about 400 steps, in at least 20 and at most 100 epochs.
+        Epochs. "auto" makes about 800 steps, in at least 20 and at most 200 epochs.
     batch_size : "auto" or int, default="auto"
         Rows of a step. "auto": 128; a quarter of the rows where that is less, 1/64 of them where that is more, at
         most 1024.
@@ -77,7 +77,7 @@ _PORTFOLIO = (
     (0.3, 1.0, False),
     (0.5, 0.03, True),
 )
-_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 400, 20, 100
+_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 800, 20, 200
 _HOLD_OUT_ROWS = 20
 _PERMUTATIONS = 8
 #: Rows on which `prune` measures the edges, at most.
