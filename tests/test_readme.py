@@ -54,6 +54,8 @@ def test_user_guide():
     summary = names["summary"]
     assert summary.index[-1] == "smoker" and summary.loc["smoker", "importance"] < 0.05
     assert names["scores"].mean() > 0.7
+    later = names["alloys"][300:], names["hard"][300:]
+    assert names["interacting"].score(*later) > 0.97 and names["additive"].score(*later) < 0.9
     assert names["curve"].missing.weight == pytest.approx(0.2, abs=0.05)
     true = [4 + 6 * 15 - 0.12 * 15**2, 4 + 6 * 29 - 0.12 * 29**2]
     true = [396 + t + 500 / s**0.5 + f for t, s, f in zip(true, (8, 3), (60, 0), strict=True)]
