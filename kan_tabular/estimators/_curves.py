@@ -6,7 +6,6 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from kan_tabular.estimators._model import FittedMixin
-from kan_tabular.fitted.explanation import explanation
 from kan_tabular.fitted.shape import ShapeReader
 
 #: Above this share the other terms can tell much the same story.
@@ -31,13 +30,7 @@ class CurvesMixin(FittedMixin):
             feature's values average to zero over the training data.
         """
         Z = self._encode(X)
-        network = self.network_
-        values = network.contributions(Z)
-        base = np.broadcast_to(network.base, (len(Z), network.n_outputs)).copy()
-        if network.n_outputs == 1:
-            values, base = values[:, :, 0], base[:, 0]
-        data = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
-        return explanation(values, base, data, network.feature_names)
+        return self._explanation(self.network_.contributions(Z), X)
 
     def shape_function(self, feature, grid=None, class_=None):
         """The curve of one feature with its bands.

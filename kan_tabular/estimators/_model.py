@@ -16,6 +16,7 @@ from kan_tabular.estimators._validation import (
     read_labels,
 )
 from kan_tabular.exceptions import DataError
+from kan_tabular.fitted.explanation import explanation
 from kan_tabular.likelihoods import Bernoulli, Multinomial
 
 
@@ -98,6 +99,15 @@ class FittedMixin:
 
         check_is_fitted(self)
         save(self, path)
+
+    def _explanation(self, values, X):
+        """Contributions (n, p, n_outputs) to the predictions of the table X, as shap has them."""
+        network = self.network_
+        base = np.broadcast_to(network.base, (len(values), network.n_outputs)).copy()
+        if network.n_outputs == 1:
+            values, base = values[:, :, 0], base[:, 0]
+        data = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
+        return explanation(values, base, data, network.feature_names)
 
     def _encode_training(self, table, weights):
         """Fit the encoder: the encoded table and which of its rows count."""

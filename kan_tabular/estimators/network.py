@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import numbers
-
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from kan_tabular.estimators._model import FittedMixin, LabelsMixin
+from kan_tabular.estimators._model import LabelsMixin
+from kan_tabular.estimators._network import NetworkEstimator
 from kan_tabular.estimators._validation import (
     check_exposure,
-    check_groups,
     check_levels,
-    check_number,
     check_weights,
     read,
     read_target,
     read_targets,
-    resolve_device,
 )
-from kan_tabular.fitted.deep import DeepNetwork
-from kan_tabular.fitted.explanation import explanation
 from kan_tabular.likelihoods import Gamma, Gaussian, MultiGaussian, Poisson, Quantile
 
 _PARAMETERS = """hidden_layer_sizes : tuple of int, default=(24, 8)
@@ -67,260 +59,8 @@ _PARAMETERS = """hidden_layer_sizes : tuple of int, default=(24, 8)
         Columns to be read as categories, as in `KAAMClassifier`.
 """
 
-#: Settings that "auto" trains: weight decay, bending, additive start. Chosen on data outside the benchmarks
-#: (docs/design.md, section 5); what each table needs is decided by its own held-out rows.
-_PORTFOLIO = (
-    (0.15, 0.03, False),
-    (0.5, 0.03, False),
-    (0.15, 0.2, False),
-    (0.5, 0.2, False),
-    (0.3, 1.0, False),
-    (0.5, 0.03, True),
-)
-_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 800, 20, 200
-_HOLD_OUT_ROWS = 20
-_PERMUTATIONS = 8
-#: Rows on which `prune` measures the edges, at most.
-_PRUNING_ROWS = 512
 
-
-class _Network(FittedMixin, BaseEstimator):
-    """Shared fit of the network estimators."""
-
-    _network_class = DeepNetwork
-
-    def _fit(self, table, y, weights, likelihood, offset=0.0, groups=None):
-        self._check_settings()
-        groups = check_groups(groups, table.n_rows)
-        encoded, keep = self._encode_training(table, weights)
-        if not keep.all():
-            encoded, y, weights = encoded[keep], y[keep], weights[keep]
-            offset = offset[keep] if isinstance(offset, np.ndarray) else offset
-            groups = None if groups is None else groups[keep]
-        from kan_tabular.training.fit import fit_deep
-
-        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**32, dtype=np.uint64))
-        options = self._options(len(y), likelihood.name != "quantile")
-        with _bar(self.verbose, options.schedule.epochs) as callback:
-            self.network_, report = fit_deep(
-                encoded,
-                self.encoder_.features_,
-                y,
-                weights,
-                likelihood,
-                options,
-                rng,
-                offset=offset,
-                groups=groups,
-                callback=callback,
-            )
-        self.n_iter_ = report.n_epochs
-        self.candidates_ = [
-            {
-                "candidate": "additive" if c == "additive" else "network",
-                "alpha": None if c == "additive" else c.alpha,
-                "smoothness": None if c == "additive" else 1 / c.bend,
-                "additive_start": None if c == "additive" else c.additive,
-                "held_out_loss": float(loss),
-                "weight": float(w),
-            }
-            for c, loss, w in zip(report.candidates, report.losses, report.weights, strict=True)
-        ]
-        return self
-
-    def _options(self, n, additive_fit):
-        """The settings for a table of `n` rows; `additive_fit` says whether there is one for this response."""
-        from kan_tabular.training.fit import Options, Setting
-        from kan_tabular.training.trainer import Schedule
-
-        batch = int(np.clip(n // 64, 128, 1024)) if self.batch_size == "auto" else self.batch_size
-        batch = min(batch, max(n // 4, 16)) if self.batch_size == "auto" else min(batch, n)
-        epochs = self.max_iter
-        if epochs == "auto":
-            epochs = int(np.clip(np.ceil(_STEPS / max(n // batch, 1)), _FEWEST_EPOCHS, _MOST_EPOCHS))
-        settings = []
-        for alpha, bend, additive in _PORTFOLIO:
-            additive = additive and additive_fit
-            setting = Setting(
-                alpha if self.alpha == "auto" else float(self.alpha),
-                bend if self.smoothness == "auto" else 1 / float(self.smoothness),
-                additive if self.additive_start == "auto" else bool(self.additive_start) and additive_fit,
-            )
-            if setting not in settings:
-                settings.append(setting)
-        return Options(
-            settings=tuple(settings),
-            hidden=tuple(int(h) for h in self.hidden_layer_sizes),
-            n_estimators=self.n_estimators,
-            hold_out=n >= _HOLD_OUT_ROWS if self.early_stopping == "auto" else bool(self.early_stopping),
-            validation_fraction=self.validation_fraction,
-            sparsity=float(self.sparsity),
-            schedule=Schedule(
-                epochs=epochs,
-                batch_size=batch,
-                learning_rate=float(self.learning_rate_init),
-                patience=max(epochs // 2, 1) if self.n_iter_no_change is None else self.n_iter_no_change,
-                max_time=self.max_time,
-                grids=tuple(np.atleast_1d(self.grid_size).tolist()),
-            ),
-            device=resolve_device(self.device, n),
-        )
-
-    def _check_settings(self):
-        sizes = self.hidden_layer_sizes
-        if isinstance(sizes, str) or not hasattr(sizes, "__len__") or not len(sizes):
-            raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r}: expected a tuple of numbers of nodes such as (16,); "
-                "use KAAMClassifier or KAAMRegressor for a model without hidden layers."
-            )
-        for width in self.hidden_layer_sizes:
-            if not isinstance(width, numbers.Integral) or isinstance(width, bool) or width < 1:
-                raise ValueError(f"hidden_layer_sizes={self.hidden_layer_sizes!r}: expected integers of at least 1.")
-        if self.basis != "bspline":
-            raise ValueError(f"basis={self.basis!r}: expected 'bspline'.")
-        grids = np.atleast_1d(np.asarray(self.grid_size, dtype=object)).tolist()
-        if not grids or not all(isinstance(g, numbers.Integral) and not isinstance(g, bool) and g > 0 for g in grids):
-            raise ValueError(f"grid_size={self.grid_size!r}: expected an integer of at least 1, or several of them.")
-        if any(b <= a or b % a for a, b in itertools.pairwise(grids)):
-            raise ValueError(f"grid_size={self.grid_size!r}: each grid must be a multiple of the one before.")
-        check_number(self, "n_estimators", 1, integer=True)
-        check_number(self, "learning_rate_init", 0.0, strict=True)
-        check_number(self, "sparsity", 0.0)
-        for name, least in (("max_iter", 1), ("batch_size", 1), ("alpha", 0.0), ("smoothness", 0.0)):
-            if not _is_auto(getattr(self, name)):
-                check_number(self, name, least, integer=least == 1, strict=name == "smoothness")
-        check_number(self, "validation_fraction", 0.0, strict=True)
-        if self.validation_fraction > 0.5:
-            raise ValueError(f"validation_fraction={self.validation_fraction!r}: expected at most 0.5.")
-        if self.n_iter_no_change is not None:
-            check_number(self, "n_iter_no_change", 1, integer=True)
-        if self.max_time is not None:
-            check_number(self, "max_time", 0.0, strict=True)
-        for name in ("additive_start", "early_stopping"):
-            value = getattr(self, name)
-            if not (isinstance(value, (bool, np.bool_)) or _is_auto(value)):
-                raise ValueError(f"{name}={value!r}: expected 'auto', True or False.")
-
-    def explain(self, X, *, n_permutations=_PERMUTATIONS):
-        """What each feature adds to each prediction, on the link scale (Shapley values).
-
-        Parameters
-        ----------
-        X : table of shape (n, n_features)
-        n_permutations : int
-            Random orders of the features, each used forwards and backwards: more give less noise.
-
-        Returns
-        -------
-        explanation : shap.Explanation, or `kan_tabular.fitted.explanation.Explanation` without shap
-            ``values`` (n, n_features) or (n, n_features, n_classes), ``base_values``, ``data``, ``feature_names``.
-            Base value + sum of the values = `decision_function` (the prediction's linear predictor) exactly. A feature
-            that is "absent" has its curves at their training means; no background rows are needed or kept.
-        """
-        Z = self._encode(X)
-        network = self.network_
-        values = network.shapley(Z, n_permutations, np.random.default_rng(0))
-        base = np.broadcast_to(network.base, (len(Z), network.n_outputs)).copy()
-        if network.n_outputs == 1:
-            values, base = values[:, :, 0], base[:, 0]
-        data = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
-        return explanation(values, base, data, network.feature_names)
-
-    def importance(self, X=None, kind="mean_abs"):
-        """Importance of each feature, not normalised.
-
-        Parameters
-        ----------
-        X : table, optional
-            Rows to measure on; by default what was measured on a sample of the training rows (mean_abs only).
-        kind : {"mean_abs", "variance"}
-            Mean absolute change of the linear predictor when the feature's curves are set to their training means, or
-            the variance of that change.
-
-        Returns
-        -------
-        importance : ndarray (n_features,)
-        """
-        if kind not in ("mean_abs", "variance"):
-            raise ValueError(f"kind={kind!r}: expected 'mean_abs' or 'variance'.")
-        check_is_fitted(self)
-        if X is None:
-            if kind == "variance":
-                raise ValueError("kind='variance' needs rows to measure on: give X.")
-            return self.network_.mean_abs.copy()
-        change = self.network_.left_out(self._encode(X))
-        return (np.abs(change).mean(0) if kind == "mean_abs" else change.var(0)).mean(1)
-
-    def summary(self):
-        """The features in one table.
-
-        Returns
-        -------
-        table : pandas.DataFrame
-            Indexed by feature, most important first: ``kind``, ``importance`` (share) and a ``note``.
-        """
-        import pandas as pd
-
-        check_is_fitted(self)
-        network = self.network_
-        notes = [f"{f.missing:.1%} missing" if f.missing else "" for f in network.features]
-        rows = {"kind": network.kinds, "importance": self.feature_importances_, "note": notes}
-        table = pd.DataFrame(rows, index=pd.Index(network.feature_names, name="feature"))
-        return table.sort_values("importance", ascending=False, kind="stable")
-
-    def non_additive_share(self, X):
-        """How much of each prediction is not a sum of effects of single features.
-
-        Returns
-        -------
-        share : ndarray (n,) or (n, n_classes)
-            ``|r| / (|r| + sum_j |f_j|)``, with the main effects f_j (each feature's curves alone, the others at their
-            training mean) and the remainder r of the linear predictor: 0 for an additive model, near 1 where the
-            features say it only together.
-        """
-        Z = self._encode(X)
-        effects, eta, base = self.network_.effects(Z), self.network_.forward(Z), self.network_.base
-        rest = np.abs(eta - base - effects.sum(1))
-        rest[rest < 1e-12 * (np.abs(eta) + np.abs(base))] = 0.0  # rounding
-        share = rest / np.maximum(rest + np.abs(effects).sum(1), 1e-300)
-        return share[:, 0] if share.shape[1] == 1 else share
-
-    def prune(self, X, threshold=0.03):
-        """Remove weak edges and the nodes that nothing leads to; predictions change by little, or not at all at 0.
-
-        Parameters
-        ----------
-        X : table of shape (n, n_features)
-            Rows on which the edges are measured, such as the training rows.
-        threshold : float
-            Edges whose output varies by less than this share of the strongest edge of their layer become constants.
-
-        Returns
-        -------
-        self
-        """
-        if not isinstance(threshold, numbers.Real) or isinstance(threshold, bool) or not 0 <= threshold < 1:
-            raise ValueError(f"threshold={threshold!r}: expected a number of at least 0 and below 1.")
-        from kan_tabular.fitted.pruning import pruned
-
-        Z = self._encode(X)
-        if self.network_.n_members:
-            rows = np.sort(np.random.default_rng(0).permutation(len(Z))[:_PRUNING_ROWS])
-            self.network_, _ = pruned(self.network_, Z[rows], threshold)
-        return self
-
-    def _get_state(self):
-        attributes, arrays = super()._get_state()
-        return {**attributes, "candidates": self.candidates_}, arrays
-
-    @classmethod
-    def _from_state(cls, params, attributes, arrays):
-        self = super()._from_state(params, attributes, arrays)
-        self.candidates_ = attributes["candidates"]
-        return self
-
-
-class LogisticKAN(LabelsMixin, ClassifierMixin, _Network):
+class LogisticKAN(LabelsMixin, ClassifierMixin, NetworkEstimator):
     __doc__ = f"""Kolmogorov-Arnold network for two or more classes.
 
     The log-odds are a weighted sum of small networks of curves: in each, one curve of every feature is summed into each
@@ -427,7 +167,7 @@ class LogisticKAN(LabelsMixin, ClassifierMixin, _Network):
         return self._fit(table, codes, weights, likelihood, groups=groups)
 
 
-class KANRegressor(RegressorMixin, _Network):
+class KANRegressor(RegressorMixin, NetworkEstimator):
     __doc__ = f"""Kolmogorov-Arnold network for a number: as `LogisticKAN`, with the mean or its log as output.
 
     Parameters
@@ -536,32 +276,3 @@ class KANRegressor(RegressorMixin, _Network):
         tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
         tags.target_tags.multi_output = self.loss == "squared_error"
         return tags
-
-
-def _is_auto(value):
-    return isinstance(value, str) and value == "auto"
-
-
-class _bar:
-    """A progress bar on standard error while `verbose`; nothing otherwise."""
-
-    def __init__(self, verbose, epochs):
-        self.verbose, self.epochs = verbose, epochs
-
-    def __enter__(self):
-        if not self.verbose:
-            return None
-        from tqdm import tqdm
-
-        self.bar = tqdm(desc="training", unit=" epochs", total=self.epochs)
-
-        def callback(progress):
-            self.bar.update()
-            if progress.losses is not None:
-                self.bar.set_postfix_str(f"held-out loss {progress.losses.min():.4f}")
-
-        return callback
-
-    def __exit__(self, *_):
-        if self.verbose:
-            self.bar.close()

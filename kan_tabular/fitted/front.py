@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kan_tabular.bases.bspline import weighted_quantiles
-
 _RANGE = 3.0
 #: Quartiles closer than this count as one value; columns that vary by less are refused.
 _TIED = 1e-70
@@ -42,7 +40,7 @@ class Front:
                 continue
             values, index = np.unique(x[known], return_inverse=True)
             counts = np.bincount(index, weights[known])
-            low, center[j], high = weighted_quantiles(values, counts, np.array([0.25, 0.5, 0.75]))
+            low, center[j], high = _quantiles(values, counts, [0.25, 0.5, 0.75])
             spread[j] = high - low if high - low > _TIED else (feature.high - feature.low) / 2
         return cls(center, spread)
 
@@ -51,3 +49,15 @@ class Front:
         used = self.spread > 0
         s = (Z - self.center) / np.where(used, self.spread, 1.0)
         return np.where(used, s / np.sqrt(1 + (s / _RANGE) ** 2), Z)
+
+
+def _quantiles(values, counts, shares):
+    """Quantiles of sorted values with frequencies: the inverse of the distribution function, averaged at its steps.
+
+    No interpolation: in a column that is mostly zero the quartiles must be zero, not a little of the smallest number.
+    """
+    cumulative = np.cumsum(counts)
+    rank, slack = np.asarray(shares) * cumulative[-1], 1e-12 * cumulative[-1]
+    below = np.searchsorted(cumulative, rank - slack, side="left")
+    above = np.searchsorted(cumulative, rank + slack, side="right")
+    return values[below] / 2 + values[above] / 2

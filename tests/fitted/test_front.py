@@ -71,10 +71,11 @@ def test_the_order_of_rows_does_not_matter_nor_do_other_rows(x):
     np.testing.assert_array_equal(whole, np.concatenate([front(x[i : i + 1, None]) for i in range(len(x))]))
 
 
-def test_median_and_quartiles_of_distinct_values():
-    x = np.random.default_rng(0).exponential(size=101)
+@pytest.mark.parametrize("n, digits", [(101, 9), (100, 9), (120, 1)])
+def test_median_and_quartiles_are_numpys(n, digits):
+    x = np.random.default_rng(0).exponential(size=n).round(digits)
     front = fitted(x)
-    quartiles = np.quantile(x, [0.25, 0.5, 0.75], method="hazen")
+    quartiles = np.quantile(x, [0.25, 0.5, 0.75], method="averaged_inverted_cdf")
     np.testing.assert_allclose(front.center, quartiles[1])
     np.testing.assert_allclose(front.spread, quartiles[2] - quartiles[0])
     s = (x - quartiles[1]) / (quartiles[2] - quartiles[0])
@@ -122,3 +123,12 @@ def test_tied_columns_stay_visible(x):
     if len(np.unique(x)) > 2:
         assert top.max() - top.min() > 0.3  # the values that differ still do
     assert shown.max() - shown.min() > 0.5
+
+
+def test_a_column_that_is_mostly_zero_keeps_its_other_values_apart():
+    """Quartiles that interpolate would be a sliver above zero, and every other value the same as the largest."""
+    x = np.concatenate([np.zeros(80), np.linspace(0.01, 0.5, 20)])[:, None]
+    front = Front.fit(x, [Feature("share", "numeric", low=0.0, high=0.5)], np.ones(100))
+    assert front.center == 0 and front.spread == 0.25
+    z = front(x)[80:, 0]
+    assert np.diff(z).min() > 0.03 and z[0] < 0.05 and z[-1] > 1.5
