@@ -149,10 +149,16 @@ def test_importances_and_shares_are_shares(case):
     response, model, X, _, _ = case
     importance = model.feature_importances_
     assert importance.shape == (5,) and importance.sum() == pytest.approx(1) and (importance >= 0).all()
-    assert importance[0] > importance[4]
     share = model.non_additive_share(X)
     assert share.shape == ((N, 3) if response == "multiclass" else (N,))
     assert ((share >= 0) & (share <= 1)).all()
+
+
+@pytest.mark.parametrize("response", MAKE)
+def test_a_column_that_says_something_is_more_important_than_one_that_does_not(response):
+    X, y, _ = simulate(response, 400)
+    importance = MAKE[response](max_iter=60).fit(X, y).feature_importances_
+    assert importance[0] > 2 * importance[4]
 
 
 def test_candidates_tell_settings_losses_and_weights(case):
