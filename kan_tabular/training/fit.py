@@ -78,13 +78,12 @@ class Options:
 
 @dataclass
 class Report:
-    """What happened: held-out losses and weights of the candidates, epochs, history of the losses."""
+    """What happened: held-out losses and weights of the candidates, epochs trained."""
 
     candidates: list
     losses: np.ndarray
     weights: np.ndarray
     n_epochs: int
-    history: list
 
 
 def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=0.0, groups=None, callback=None):
@@ -154,7 +153,7 @@ def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=
         trained = train(network, data, likelihood, decay, options.schedule, generator, penalty, callback)
 
     candidates, losses, shares = _weigh(settings, additive, trained, likelihood, base, known, y, weights, held_out)
-    report = Report(candidates, losses, shares, trained.n_epochs, trained.history)
+    report = Report(candidates, losses, shares, trained.n_epochs)
     fitted = _hand_over(
         problem, front, network, additive, base, shares, options, features, likelihood, scale, shift, encoded, weights
     )

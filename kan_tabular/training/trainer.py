@@ -105,14 +105,12 @@ class Trained:
     best_epoch : ndarray of int (S,)
     held_out : ndarray (S, n, C) or None
         Linear predictors at the best epoch; rows that no member left out are NaN.
-    history : list of (epoch, ndarray (S,))
     n_epochs : int
     """
 
     losses: np.ndarray
     best_epoch: np.ndarray
     held_out: np.ndarray | None
-    history: list
     n_epochs: int
 
 
@@ -217,7 +215,7 @@ class _HeldOut:
         self.best = np.full(n_settings, np.inf)
         self.best_epoch = np.zeros(n_settings, dtype=int)
         self.state = network.state()
-        self.history, self.last = [], None
+        self.last = None
         self.eta = None
         if data.held_out is not None:
             self.rows = torch.cat(data.held_out)
@@ -249,7 +247,6 @@ class _HeldOut:
             for s in better:
                 self.eta[s] = eta[s]
         self.last = losses
-        self.history.append((epoch, losses))
 
     def stale(self, epoch, patience):
         return self.eta is not None and patience is not None and epoch - self.best_epoch.max() >= patience
@@ -261,7 +258,6 @@ class _HeldOut:
             np.where(np.isfinite(self.best), self.best, np.nan) if seen else np.full(self.S, np.nan),
             self.best_epoch,
             self.eta.double().cpu().numpy() if seen else None,
-            self.history,
             epoch,
         )
 
