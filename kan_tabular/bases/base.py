@@ -13,6 +13,8 @@ class Basis(ABC):
     A basis is fitted to one column, then evaluated anywhere: it is finite for every finite input, never depends on
     the other rows of a batch, and documents what it does outside the training range. `evaluate` is written once
     against the array API, so the same code takes NumPy arrays and torch tensors (with gradients).
+
+    Families with nonlinear parameters (class B) name them in `parameters`; their `evaluate` takes values for them.
     """
 
     #: name under which the family is registered and saved
@@ -34,11 +36,19 @@ class Basis(ABC):
 
     @abstractmethod
     def evaluate(self, x):
-        """Values of the K functions at `x` (n,): array (n, K) of the same kind as `x`."""
+        """Values of the K functions at `x` of any shape: array (..., K) of the same kind as `x`."""
 
     @abstractmethod
     def derivative(self, x, order: int = 1):
-        """Derivatives of the given order at `x` (n,): array (n, K)."""
+        """Derivatives of the given order at `x` of any shape: array (..., K)."""
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Starting values (q,) of the nonlinear parameters of one node, by name; empty for linear families.
+
+        Where there are any, ``evaluate(x, parameters)`` and ``derivative(x, order, parameters)`` take `x` of shape
+        (..., n) and for each name an array (..., q): every node (leading axes) has its own; without them, the start.
+        """
+        return {}
 
     @abstractmethod
     def penalty(self) -> np.ndarray:

@@ -24,6 +24,17 @@ def weighted_quantiles(values, weights, probabilities):
     return np.interp(probabilities, (cumulative - weights / 2) / cumulative[-1], values)
 
 
+def trimmed_range(values, counts):
+    """Range of distinct sorted `values` (m,) without absurd tails: low, high, and whether each end was moved in."""
+    low, high = float(values[0]), float(values[-1])
+    q05, q95 = weighted_quantiles(values, counts, [0.05, 0.95])
+    reach = _OUTLYING * (q95 - q05)
+    if not (reach > 0 and len(values) > 4):
+        return low, high, [False, False]
+    hold = [bool(low < q05 - reach), bool(high > q95 + reach)]
+    return max(low, q05 - reach), min(high, q95 + reach), hold
+
+
 class BSpline(Basis):
     """B-splines of degree at most 3 with interior knots at quantiles of the training values.
 
@@ -60,13 +71,7 @@ class BSpline(Basis):
 
     def fit_unique(self, values, counts):
         """Fit to sorted distinct `values` (m,) with frequencies `counts` (m,)."""
-        low, high = float(values[0]), float(values[-1])
-        q05, q95 = weighted_quantiles(values, counts, [0.05, 0.95])
-        reach = _OUTLYING * (q95 - q05)
-        hold = [False, False]
-        if reach > 0 and len(values) > 4:
-            hold = [bool(low < q05 - reach), bool(high > q95 + reach)]
-            low, high = max(low, q05 - reach), min(high, q95 + reach)
+        low, high, hold = trimmed_range(values, counts)
         degree = min(self.degree, len(values) - 1)
         inner = np.empty(0)
         n_knots = min(self.n_knots, len(values) - degree - 1)
@@ -114,14 +119,14 @@ class BSpline(Basis):
         if not xp.isdtype(x.dtype, "real floating"):
             x = xp.astype(x, xp.float64)
         kind = {"dtype": x.dtype, "device": x.device}
-        z = (x - self.low_) / self.width_
+        z = (xp.reshape(x, (-1,)) - self.low_) / self.width_
         interval = xp.searchsorted(xp.asarray(self.breaks_, **kind), z, side="right")
         u = z - xp.take(xp.asarray(self.origins_, **kind), interval)
-        out = xp.zeros((x.shape[0], self.n_functions), **kind)
+        out = xp.zeros((*z.shape, self.n_functions), **kind)
         for d in range(self.degree_, order - 1, -1):
             scale = factorial(d) / factorial(d - order) / self.width_**order
             out = out * u[:, None] + scale * xp.take(xp.asarray(self.table_[:, d], **kind), interval, axis=0)
-        return out
+        return xp.reshape(out, (*x.shape, self.n_functions))
 
     def penalty(self):
         """Integrated squared second derivative over the domain, in units of the domain's width."""

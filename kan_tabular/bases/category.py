@@ -38,7 +38,7 @@ class Category(Basis):
     def evaluate(self, x):
         xp = array_namespace(x)
         levels = xp.arange(self.n_levels, dtype=x.dtype, device=x.device)
-        return xp.astype(x[:, None] == levels[None, :], x.dtype)
+        return xp.astype(x[..., None] == levels, x.dtype)
 
     def derivative(self, x, order=1):
         raise TypeError("a category has no derivative: its levels have no order")

@@ -1,0 +1,117 @@
+"""Families that live on an interval: scaling, continuation outside, roughness and formulas in one place."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from kan_tabular.bases.base import Basis
+from kan_tabular.bases.bspline import trimmed_range
+
+
+class IntervalBasis(Basis):
+    """K functions of ``z = (2 x - low - high) / (high - low)``, which is in [-1, 1] over the training range.
+
+    **Outside the range curves continue linearly** with their slope at the end. A tail that lies more than 30 central
+    widths (5% to 95%) away is trimmed as in `BSpline`: the end moves in, and curves are constant beyond it.
+
+    A family gives `_functions` (values and derivatives in z) and `_expressions` (sympy), and its own arguments by
+    `_arguments`. One that places its functions by the data extends `_place`.
+    """
+
+    def fit(self, x, weights=None):
+        x = np.asarray(x, float)
+        weights = np.ones_like(x) if weights is None else np.asarray(weights, float)
+        values, inverse = np.unique(x, return_inverse=True)
+        return self.fit_unique(values, np.bincount(inverse, weights, len(values)))
+
+    def fit_unique(self, values, counts):
+        """Fit to sorted distinct `values` (m,) with frequencies `counts` (m,)."""
+        self.low_, self.high_, self.hold_ = trimmed_range(values, counts)
+        self._place(np.clip(self._z(values), -1.0, 1.0), counts)
+        return self
+
+    def _place(self, z, counts):
+        """Choose what depends on the training values (m,), now in [-1, 1], with frequencies `counts` (m,)."""
+
+    @abstractmethod
+    def _functions(self, z, order):
+        """Derivatives in z of the given order (0: values) at `z` in [-1, 1] of any shape: (..., K)."""
+
+    @abstractmethod
+    def _expressions(self, z):
+        """The K functions as sympy expressions of the sympy expression `z`."""
+
+    def _arguments(self):
+        """Constructor arguments and placed quantities that `from_spec` needs, as plain data."""
+        return {}
+
+    @property
+    def domain(self):
+        return self.low_, self.high_
+
+    def _z(self, x):
+        return (2 * x - (self.low_ + self.high_)) * (1 / ((self.high_ - self.low_) or 1.0))
+
+    def evaluate(self, x):
+        xp = array_namespace(x)
+        z = self._z(x)
+        inside = xp.clip(z, -1.0, 1.0)
+        out = self._functions(inside, 0)
+        beyond = self._beyond(z, inside)
+        if xp.any(beyond != 0):
+            out = out + self._functions(inside, 1) * beyond[..., None]
+        return out
+
+    def _beyond(self, z, inside):
+        """How far `z` lies outside, 0 where curves are held constant."""
+        away = z - inside
+        for end, held in zip((-1, 1), self.hold_, strict=True):
+            if held:
+                away = away * (away * end <= 0)
+        return away
+
+    def derivative(self, x, order=1):
+        z = self._z(x)
+        inside = array_namespace(x).clip(z, -1.0, 1.0)
+        keep = z == inside
+        if order == 1:
+            keep = keep | (self._beyond(z, inside) != 0)
+        scale = (2 / ((self.high_ - self.low_) or 1.0)) ** order
+        return scale * self._functions(inside, order) * keep[..., None]
+
+    def penalty(self):
+        """Integrated squared second derivative over the domain, in units of the domain's width."""
+        z, w = np.polynomial.legendre.leggauss(8 * self.n_functions + 64)
+        second = self._functions(z, 2)
+        return 8 * (second * w[:, None]).T @ second
+
+    def to_sympy(self, coefficients, symbol):
+        import sympy
+
+        low, high = float(self.low_), float(self.high_)
+        z = (2 * symbol - (low + high)) / ((high - low) or 1.0)
+        curve = sum(float(c) * f for c, f in zip(coefficients, self._expressions(z), strict=True))
+        ends = []
+        for end, held in zip((-1.0, 1.0), self.hold_, strict=True):
+            at = np.array([end])
+            value = float((self._functions(at, 0) @ coefficients)[0])
+            slope = 0.0 if held else float((self._functions(at, 1) @ coefficients)[0])
+            ends.append(value + slope * (z - end))
+        return sympy.Piecewise((ends[0], symbol < low), (ends[1], symbol > high), (curve, True))
+
+    def to_spec(self):
+        return {"name": self.name, "low": self.low_, "high": self.high_, "hold": list(self.hold_), **self._arguments()}
+
+    @classmethod
+    def from_spec(cls, spec):
+        own = {k: v for k, v in spec.items() if k not in ("name", "low", "high", "hold")}
+        basis = cls._from_arguments(own)
+        basis.low_, basis.high_, basis.hold_ = spec["low"], spec["high"], list(spec["hold"])
+        return basis
+
+    @classmethod
+    def _from_arguments(cls, arguments):
+        return cls(**arguments)
