@@ -26,6 +26,7 @@ from importlib import import_module
 import numpy as np
 
 import kan_tabular
+from kan_tabular.bases import REGISTRY, Basis
 from kan_tabular.exceptions import ModelFileError
 
 __all__ = ["check_target", "load", "save"]
@@ -262,6 +263,8 @@ def _encode(value, where):
             return {str(key): _encode(item, f"{where}[{key!r}]") for key, item in value.items()}
         pairs = [[_encode(key, where), _encode(item, f"{where}[{key!r}]")] for key, item in value.items()]
         return {_KIND: "dict", "items": pairs}
+    if isinstance(value, Basis):
+        return {_KIND: "basis", "name": value.name, "arguments": _encode(value.arguments(), where)}
     hint = "; use an integer or None" if where == "parameter random_state" else "; use a plain value instead, or pickle"
     raise TypeError(f"{where} is a {type(value).__name__}, which a model file cannot hold{hint}")
 
@@ -288,6 +291,8 @@ def _decode(value):
         return float(value["value"])
     if kind == "tuple":
         return tuple(_decode(value["items"]))
+    if kind == "basis":
+        return REGISTRY[value["name"]](**_decode(value["arguments"]))
     if kind == "dict":
         return {_decode(key): _decode(item) for key, item in value["items"]}
     raise ValueError(f"unknown kind {kind!r}")

@@ -3,9 +3,20 @@
 from kan_tabular.bases.base import Basis
 from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
+from kan_tabular.bases.clipped import Clipped
 from kan_tabular.bases.node_spline import NodeSpline
+from kan_tabular.bases.with_line import WithLine
 
-REGISTRY: dict[str, type[Basis]] = {cls.name: cls for cls in (BSpline, Category, NodeSpline)}
+REGISTRY: dict[str, type[Basis]] = {cls.name: cls for cls in (BSpline, Category, Clipped, NodeSpline, WithLine)}
+
+
+#: Families that exist for one purpose and are not offered as a choice.
+_INTERNAL = {"category", "clipped", "node_spline", "with_line"}
+
+
+def families(linear=False):
+    """Names of the families to choose from; the `linear` ones have no nonlinear parameters."""
+    return sorted(n for n, cls in REGISTRY.items() if n not in _INTERNAL and not (linear and cls().parameters()))
 
 
 def basis_from_spec(spec: dict) -> Basis:
@@ -13,4 +24,14 @@ def basis_from_spec(spec: dict) -> Basis:
     return REGISTRY[spec["name"]].from_spec(spec)
 
 
-__all__ = ["REGISTRY", "BSpline", "Basis", "Category", "NodeSpline", "basis_from_spec"]
+__all__ = [
+    "REGISTRY",
+    "BSpline",
+    "Basis",
+    "Category",
+    "Clipped",
+    "NodeSpline",
+    "WithLine",
+    "basis_from_spec",
+    "families",
+]

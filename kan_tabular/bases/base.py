@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -34,6 +35,10 @@ class Basis(ABC):
     def fit(self, x: np.ndarray, weights: np.ndarray | None = None) -> Basis:
         """Place the functions for the values `x` (n,), finite, with frequencies `weights` (n,)."""
 
+    def fit_unique(self, values: np.ndarray, counts: np.ndarray) -> Basis:
+        """Fit to sorted distinct `values` (m,) with frequencies `counts` (m,)."""
+        return self.fit(values, counts)
+
     @abstractmethod
     def evaluate(self, x):
         """Values of the K functions at `x` of any shape: array (..., K) of the same kind as `x`."""
@@ -50,6 +55,10 @@ class Basis(ABC):
         """
         return {}
 
+    def line(self) -> np.ndarray | None:
+        """Coefficients (K,) of a straight line in x; None where the family has none, and is given one beside it."""
+        return None
+
     @abstractmethod
     def penalty(self) -> np.ndarray:
         """Roughness matrix (K, K): ``c' S c`` is the roughness of the curve with coefficients ``c``."""
@@ -57,6 +66,13 @@ class Basis(ABC):
     @abstractmethod
     def to_sympy(self, coefficients, symbol):
         """The curve ``sum_k c_k phi_k(symbol)`` as a sympy expression."""
+
+    def arguments(self) -> dict:
+        """Constructor arguments: ``type(basis)(**basis.arguments())`` is the same family, not yet fitted."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.arguments().items())})"
 
     @abstractmethod
     def to_spec(self) -> dict:

@@ -128,6 +128,12 @@ class BSpline(Basis):
             out = out * u[:, None] + scale * xp.take(xp.asarray(self.table_[:, d], **kind), interval, axis=0)
         return xp.reshape(out, (*x.shape, self.n_functions))
 
+    def line(self):
+        """Greville's abscissae: the spline coefficients of ``z`` itself."""
+        if not self.degree_:
+            return None
+        return np.array([self.knots_[k + 1 : k + self.degree_ + 1].mean() for k in range(self.n_functions)])
+
     def penalty(self):
         """Integrated squared second derivative over the domain, in units of the domain's width."""
         if self.degree_ < 2:

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from kan_tabular.estimators._model import FittedMixin
-from kan_tabular.estimators._validation import check_groups, check_number, resolve_device
+from kan_tabular.estimators._validation import check_groups, check_number, read_basis, resolve_device
 from kan_tabular.fitted.deep import DeepNetwork
 
 #: Settings that "auto" trains: weight decay, bending, additive start. Chosen on data outside the benchmarks
@@ -97,7 +97,8 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
                 settings.append(setting)
         return Options(
             settings=tuple(settings),
-            hidden=tuple(int(h) for h in self.hidden_layer_sizes),
+            hidden=tuple(tuple(map(int, h)) if np.ndim(h) else int(h) for h in self.hidden_layer_sizes),
+            family=None if isinstance(self.basis, str) and self.basis == "bspline" else read_basis(self.basis),
             n_estimators=self.n_estimators,
             hold_out=n >= _HOLD_OUT_ROWS if self.early_stopping == "auto" else bool(self.early_stopping),
             validation_fraction=self.validation_fraction,
@@ -120,11 +121,12 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r}: expected a tuple of numbers of nodes such as (16,); "
                 "use KAAMClassifier or KAAMRegressor for a model without hidden layers."
             )
-        for width in self.hidden_layer_sizes:
-            if not isinstance(width, numbers.Integral) or isinstance(width, bool) or width < 1:
-                raise ValueError(f"hidden_layer_sizes={self.hidden_layer_sizes!r}: expected integers of at least 1.")
-        if self.basis != "bspline":
-            raise ValueError(f"basis={self.basis!r}: expected 'bspline'.")
+        if not all(_is_layer(size) for size in sizes):
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}: expected integers of at least 1, or pairs "
+                "(sums, products) of integers of at least 0, not both 0."
+            )
+        read_basis(self.basis)
         grids = np.atleast_1d(np.asarray(self.grid_size, dtype=object)).tolist()
         if not grids or not all(isinstance(g, numbers.Integral) and not isinstance(g, bool) and g > 0 for g in grids):
             raise ValueError(f"grid_size={self.grid_size!r}: expected an integer of at least 1, or several of them.")
@@ -259,6 +261,14 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
         self = super()._from_state(params, attributes, arrays)
         self.candidates_ = attributes["candidates"]
         return self
+
+
+def _is_layer(size):
+    """Whether this is a number of nodes, or of nodes that sum and nodes that multiply."""
+    pair = isinstance(size, (tuple, list)) and len(size) == 2
+    counts = size if pair else [size]
+    whole = all(isinstance(n, numbers.Integral) and not isinstance(n, bool) and n >= 0 for n in counts)
+    return whole and sum(counts) > 0
 
 
 def _is_auto(value):

@@ -12,6 +12,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from kan_tabular.bases import REGISTRY, Basis, families
 from kan_tabular.encoding import LARGEST, as_frame, is_frame, read_table
 
 
@@ -226,6 +227,17 @@ def check_settings(estimator, feature_names):
             raise ValueError(f"smoothing={v!r}: a smoothing parameter is a finite number of at least 0.")
     if not isinstance(estimator.select, (bool, np.bool_)):
         raise ValueError(f"select={estimator.select!r}: expected True or False.")
+
+
+def read_basis(basis, linear=False):
+    """The family that was asked for, as a Basis; `linear` allows no family with nonlinear parameters."""
+    known = families(linear)
+    if isinstance(basis, str) and basis in known:
+        return REGISTRY[basis]()
+    if isinstance(basis, Basis) and basis.name in known:
+        return basis
+    what = basis.name if isinstance(basis, Basis) else basis
+    raise ValueError(f"basis={what!r}: expected one of {', '.join(map(repr, known))}, or a Basis of one of them.")
 
 
 def check_number(estimator, name, least, integer=False, strict=False):

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from kan_tabular.bases import BSpline
 from kan_tabular.estimators._curves import CurvesMixin
 from kan_tabular.estimators._model import LabelsMixin
 from kan_tabular.estimators._validation import (
@@ -14,6 +15,7 @@ from kan_tabular.estimators._validation import (
     check_settings,
     check_weights,
     read,
+    read_basis,
     read_target,
     resolve_device,
 )
@@ -22,7 +24,10 @@ from kan_tabular.likelihoods import Gamma, Gaussian, Poisson
 from kan_tabular.solvers.fit import fit_network
 
 _PARAMETERS = """n_knots : int, default=10
-        Interior knots of each numeric curve, at quantiles of the training values.
+        Interior knots of each numeric curve, at quantiles of the training values (of ``basis="bspline"``).
+    basis : str or Basis, default="bspline"
+        Family of the numeric curves: "bspline", or another one that is linear in its coefficients
+        (docs/bases), by name or with arguments of its own as `kan_tabular.bases` has it.
     smoothing : {"auto", "reml"}, float or dict, default="auto"
         How the smoothness of the curves is chosen. "auto": marginal likelihood with terms that inform each other (a
         hierarchy of smoothing parameters), the better predictor where rows are few. "reml": textbook restricted
@@ -44,6 +49,7 @@ class _Additive(CurvesMixin, BaseEstimator):
         encoded, keep = self._encode_training(table, weights)
         names = [f.name for f in self.encoder_.features_]
         check_settings(self, names)
+        family = self._family()
         if not keep.all():
             encoded, y, weights = encoded[keep], y[keep], weights[keep]
             offset = offset[keep] if isinstance(offset, np.ndarray) else offset
@@ -54,7 +60,7 @@ class _Additive(CurvesMixin, BaseEstimator):
                 y,
                 weights,
                 likelihood,
-                n_knots=self.n_knots,
+                family=family,
                 smoothing=self.smoothing,
                 select=self.select,
                 offset=offset,
@@ -65,6 +71,11 @@ class _Additive(CurvesMixin, BaseEstimator):
             )
         self.edf_ = dict(zip(names, edf.tolist(), strict=True))
         return self
+
+    def _family(self):
+        """B-splines with the wanted number of knots, or another family as it is."""
+        named = isinstance(self.basis, str) and self.basis == "bspline"
+        return BSpline(self.n_knots) if named else read_basis(self.basis, linear=True)
 
     @property
     def intercept_(self):
@@ -146,6 +157,7 @@ class KAAMClassifier(LabelsMixin, ClassifierMixin, _Additive):
         self,
         *,
         n_knots=10,
+        basis="bspline",
         smoothing="auto",
         select=True,
         categorical_features="from_dtype",
@@ -157,6 +169,7 @@ class KAAMClassifier(LabelsMixin, ClassifierMixin, _Additive):
         verbose=0,
     ):
         self.n_knots = n_knots
+        self.basis = basis
         self.smoothing = smoothing
         self.select = select
         self.categorical_features = categorical_features
@@ -219,6 +232,7 @@ class KAAMRegressor(RegressorMixin, _Additive):
         *,
         loss="squared_error",
         n_knots=10,
+        basis="bspline",
         smoothing="auto",
         select=True,
         categorical_features="from_dtype",
@@ -230,6 +244,7 @@ class KAAMRegressor(RegressorMixin, _Additive):
     ):
         self.loss = loss
         self.n_knots = n_knots
+        self.basis = basis
         self.smoothing = smoothing
         self.select = select
         self.categorical_features = categorical_features

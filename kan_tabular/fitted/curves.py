@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -97,6 +97,8 @@ class InputCurves:
 class StackedCurves:
     """All curves of a layer as one stack of piecewise polynomials, so that one row costs a handful of array operations.
 
+    Inputs whose family is not piecewise polynomial are evaluated one by one.
+
     Parameters
     ----------
     curves : list of InputCurves
@@ -106,7 +108,16 @@ class StackedCurves:
     """
 
     def __init__(self, curves, output_map=None):
-        parts = [c.piecewise() for c in curves]
+        smooth = [c.basis is not None and not hasattr(c.basis, "piecewise") for c in curves]
+        blank = InputCurves(None, np.zeros((0, 0)), np.zeros(0), 0.0)
+        self.smooth = []
+        for j in np.flatnonzero(smooth):
+            b = curves[j].coefficients if output_map is None else curves[j].coefficients @ output_map
+            self.smooth.append((j, replace(curves[j], coefficients=b)))
+        parts = [
+            replace(blank, coefficients=np.zeros((0, c.coefficients.shape[1]))).piecewise() if s else c.piecewise()
+            for c, s in zip(curves, smooth, strict=True)
+        ]
         m = max(len(part[2]) for part in parts)
         d = max(part[4].shape[1] for part in parts)
         self.n_outputs = max(part[4].shape[2] for part in parts) if output_map is None else output_map.shape[1]
@@ -138,6 +149,8 @@ class StackedCurves:
         unknown = np.isnan(z)
         if unknown.any():
             out[unknown] = np.broadcast_to(self.missing, out.shape)[unknown]
+        for j, curves in self.smooth:
+            out[:, j, : curves.coefficients.shape[1]] = curves.evaluate(Z[:, j])
         return out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from kan_tabular.encoding.encoder import Feature
 from kan_tabular.fitted.base import NetworkBase
 from kan_tabular.fitted.curves import InputCurves, StackedCurves
 from kan_tabular.fitted.front import Front
+from kan_tabular.fitted.products import multiply
 from kan_tabular.likelihoods import likelihood_from_spec
 
 #: Numbers of a block of intermediate results (32 MB).
@@ -29,10 +30,32 @@ class HiddenLayer:
     coefficients : ndarray (M, K, width, outputs)
         Of the basis functions of each node's value.
     bias : ndarray (M, outputs)
+    products : int
+        How many nodes, the last ones, multiply two sums: ``width + products`` sums lead to the layer's nodes, first
+        those of the plain nodes, then the left and the right factors.
+    shapes : dict of ndarray (M, width, q)
+        Nonlinear parameters of the nodes' functions, by name, where the family has any.
     """
 
     coefficients: np.ndarray
     bias: np.ndarray
+    products: int = 0
+    shapes: dict = field(default_factory=dict)
+
+    def values(self, basis, h):
+        """The basis functions at node values `h` (M, width, n): (M, K width, n)."""
+        extra = [self.shapes] if self.shapes else []
+        return np.concatenate(basis.functions(h, *extra), axis=1)
+
+    def curves(self, basis, h):
+        """Outputs of all edges at node values `h` (M, n, width): (M, n, width, outputs)."""
+        return np.einsum("mnwk,mkwo->mnwo", self.phi(basis, h), self.coefficients)
+
+    def phi(self, basis, h):
+        """The basis functions at node values `h` (M, n, width): (M, n, width, K)."""
+        if not self.shapes:
+            return basis.evaluate(h)
+        return basis.evaluate(h.transpose(0, 2, 1), self.shapes).transpose(0, 2, 1, 3)
 
 
 @dataclass
@@ -40,16 +63,18 @@ class DeepNetwork(NetworkBase):
     """``eta = intercept + sum_j additive_j(x_j) + sum_m weight_m network_m(x)``.
 
     Each member's first layer sums one curve of every input into each hidden node; hidden layers sum one curve of every
-    node. All curves of the first layer are centred: over the training rows they average to zero.
+    node (a node that multiplies takes the product of two such sums). All curves of the first layer are centred: over
+    the training rows they average to zero.
 
     Attributes
     ----------
     features : list of Feature
     front : Front
     inputs : list of InputCurves
-        From each input, as the front shows it, to all H first-layer nodes of all M members: coefficients (k_j, M H).
+        From each input, as the front shows it, to all H sums of the first layer of all M members: coefficients
+        (k_j, M H).
     bias : ndarray (M, H)
-        Of the first layer's nodes.
+        Of these sums.
     layers : list of HiddenLayer
     basis : Basis
         Of the hidden nodes' curves.
@@ -121,7 +146,7 @@ class DeepNetwork(NetworkBase):
         return self._design.evaluate(self.front(Z))[:, self._columns_of[0]]
 
     def head(self, h):
-        """What hidden nodes with first-layer values `h` (n, M H) add to the fitted outputs: (n, C)."""
+        """What members with the first layer's sums at `h` (n, M H) add to the fitted outputs: (n, C)."""
         return np.einsum("m,mnc->nc", self.weights, self.member_outputs(h))
 
     def member_outputs(self, h):
@@ -131,7 +156,7 @@ class DeepNetwork(NetworkBase):
         h = h.T.reshape(self.n_members, -1, len(h))
         for layer in self.layers:
             M, K, width, outputs = layer.coefficients.shape
-            phi = np.concatenate(self.basis.functions(h), axis=1)  # (M, K width, n)
+            phi = layer.values(self.basis, multiply(h, layer.products, axis=1))
             h = layer.coefficients.reshape(M, K * width, outputs).transpose(0, 2, 1) @ phi + layer.bias[:, :, None]
         return h.transpose(0, 2, 1)
 
@@ -213,10 +238,10 @@ class DeepNetwork(NetworkBase):
     def node_values(self, Z):
         """Values of the hidden nodes at the encoded rows `Z`, layer by layer: (M, n, width) each."""
         h = (self.columns(Z) @ self._first + self.bias.ravel()).reshape(len(Z), *self.bias.shape).transpose(1, 0, 2)
-        values = [h]
-        for layer in self.layers[:-1]:
-            h = np.einsum("mnwk,mkwo->mno", self.basis.evaluate(h), layer.coefficients) + layer.bias[:, None]
-            values.append(h)
+        values = []
+        for layer in self.layers:
+            values.append(multiply(h, layer.products, axis=2))
+            h = layer.curves(self.basis, values[-1]).sum(2) + layer.bias[:, None]
         return values
 
     def node_ranges(self, Z):
@@ -229,8 +254,8 @@ class DeepNetwork(NetworkBase):
         first = self._first
         spread = [(X[:, own] @ first[own]).std(0) for own in self._columns_of[1]]
         sizes = [np.stack(spread).reshape(len(spread), *self.bias.shape)]
-        for h, coefficients in zip(self.node_values(Z), self.edge_coefficients, strict=True):
-            phi = self.basis.evaluate(h)  # (M, n, width, K)
+        for layer, h, coefficients in zip(self.layers, self.node_values(Z), self.edge_coefficients, strict=True):
+            phi = layer.phi(self.basis, h)
             phi = phi - phi.mean(1, keepdims=True)
             gram = np.einsum("mnwk,mnwl->mwkl", phi, phi) / len(X)
             c = coefficients.transpose(0, 2, 3, 1)  # (M, width, outputs, K)
@@ -251,7 +276,7 @@ class DeepNetwork(NetworkBase):
             "additive": [],
             "basis": self.basis.to_spec(),
             "likelihood": self._likelihood_spec(),
-            "n_layers": len(self.layers),
+            "layers": [{"products": layer.products, "shapes": list(layer.shapes)} for layer in self.layers],
         }
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         arrays["front.center"], arrays["front.spread"] = self.front.center, self.front.spread
@@ -263,27 +288,33 @@ class DeepNetwork(NetworkBase):
             arrays[f"density.{j}"], arrays[f"density_edges.{j}"] = self.density[j], self.density_edges[j]
         for k, layer in enumerate(self.layers):
             arrays[f"layers.{k}.coefficients"], arrays[f"layers.{k}.bias"] = layer.coefficients, layer.bias
+            arrays.update({f"layers.{k}.{name}": value for name, value in layer.shapes.items()})
         for name, parts in (("sizes", self.sizes), ("ranges", self.ranges)):
             arrays.update({f"{name}.{k}": part for k, part in enumerate(parts)})
         return spec, arrays
 
     @classmethod
     def from_spec(cls, spec, arrays):
-        p, layers = len(spec["features"]), range(spec["n_layers"])
+        p, n_layers = len(spec["features"]), len(spec["layers"])
         return cls(
             features=[Feature.from_spec(f) for f in spec["features"]],
             inputs=[InputCurves.from_spec(s, arrays, f"inputs.{j}") for j, s in enumerate(spec["inputs"])],
-            layers=[HiddenLayer(arrays[f"layers.{k}.coefficients"], arrays[f"layers.{k}.bias"]) for k in layers],
+            layers=[_read_layer(layer, arrays, f"layers.{k}") for k, layer in enumerate(spec["layers"])],
             basis=basis_from_spec(spec["basis"]),
             additive=[InputCurves.from_spec(s, arrays, f"additive.{j}") for j, s in enumerate(spec["additive"])],
             front=Front(arrays["front.center"], arrays["front.spread"]),
             likelihood=likelihood_from_spec(spec["likelihood"]),
             density=[arrays[f"density.{j}"] for j in range(p)],
             density_edges=[arrays[f"density_edges.{j}"] for j in range(p)],
-            sizes=[arrays[f"sizes.{k}"] for k in range(spec["n_layers"] + 1)],
-            ranges=[arrays[f"ranges.{k}"] for k in layers],
+            sizes=[arrays[f"sizes.{k}"] for k in range(n_layers + 1)],
+            ranges=[arrays[f"ranges.{k}"] for k in range(n_layers)],
             **{name: arrays[name] for name in _ARRAYS},
         )
+
+
+def _read_layer(spec, arrays, prefix):
+    shapes = {name: arrays[f"{prefix}.{name}"] for name in spec["shapes"]}
+    return HiddenLayer(arrays[f"{prefix}.coefficients"], arrays[f"{prefix}.bias"], spec["products"], shapes)
 
 
 def _and_reverse(order):

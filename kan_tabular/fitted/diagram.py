@@ -24,11 +24,14 @@ class DiagramLayer:
         The curves.
     sizes : ndarray (n_sources, n_targets)
         Standard deviation of each edge's output over training rows.
+    nodes : ndarray of int (n_targets,), optional
+        The node that each target leads to, where a node can take two: it multiplies what reaches them.
     """
 
     x: list[np.ndarray]
     y: list[np.ndarray]
     sizes: np.ndarray
+    nodes: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,23 @@ def _member_layers(network, m):
     x = [_grid(curves) for curves in network.inputs]
     own = slice(m * width, (m + 1) * width)
     y = [c.columns(values) @ c.coefficients[:, own] for c, values in zip(network.inputs, x, strict=True)]
-    layers = [DiagramLayer(x, y, network.sizes[0][:, m])]
-    for ranges, coefficients, sizes in zip(network.ranges, network.edge_coefficients, network.sizes[1:], strict=True):
+    joins = [_node_of_sum(layer) for layer in network.layers] + [None]
+    layers = [DiagramLayer(x, y, network.sizes[0][:, m], joins[0])]
+    parts = zip(network.layers, network.ranges, network.edge_coefficients, network.sizes[1:], joins[1:], strict=True)
+    for layer, ranges, coefficients, sizes, nodes in parts:
         grid = np.linspace(*ranges[:, m], _GRID)  # (m, width)
-        phi = network.basis.evaluate(grid)
+        phi = layer.phi(network.basis, np.broadcast_to(grid, (network.n_members, *grid.shape)))[m]
         y = np.einsum("gwk,kwo->wgo", phi, coefficients[m])
-        layers.append(DiagramLayer(list(grid.T), list(y), sizes[m]))
+        layers.append(DiagramLayer(list(grid.T), list(y), sizes[m], nodes))
     return layers
+
+
+def _node_of_sum(layer):
+    """Which node of a hidden layer each of the sums that lead to it belongs to; None where it is one each."""
+    plain = layer.coefficients.shape[2] - layer.products
+    if not layer.products:
+        return None
+    return np.concatenate([np.arange(plain), np.tile(plain + np.arange(layer.products), 2)])
 
 
 def _one_layer(network, inputs):

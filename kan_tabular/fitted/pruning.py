@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kan_tabular.fitted.deep import HiddenLayer
+from kan_tabular.fitted.products import multiply
 
 
 def pruned(network, Z, threshold):
@@ -47,11 +47,10 @@ def pruned(network, Z, threshold):
     h = (sum(np.where(own, out, 0.0) for own, out in zip(keep, outputs, strict=True)) + shift).transpose(1, 0, 2)
     layers = []
     for layer in network.layers:
-        phi = network.basis.evaluate(h)  # (M, n, width, K)
-        out = np.einsum("mnwk,mkwo->mnwo", phi, layer.coefficients)
+        out = layer.curves(network.basis, multiply(h, layer.products, axis=2))
         keep = _strong(out.std(1), threshold, axis=(1, 2))
         bias = layer.bias + np.where(keep, 0.0, out.mean(1)).sum(1)
-        layers.append(HiddenLayer(layer.coefficients * keep[:, None], bias))
+        layers.append(replace(layer, coefficients=layer.coefficients * keep[:, None], bias=bias))
         kept.append(keep)
         h = np.where(keep[:, None], out, 0.0).sum(2) + bias[:, None]
     new = replace(network, inputs=first, bias=shift, layers=layers)

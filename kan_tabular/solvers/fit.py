@@ -12,7 +12,7 @@ from kan_tabular.fitted.network import FittedNetwork
 from kan_tabular.fitted.smoothing import TermSmoothing
 from kan_tabular.solvers.additive import fit_additive
 from kan_tabular.solvers.concurvity import concurvity_of
-from kan_tabular.solvers.problem import build_problem
+from kan_tabular.solvers.problem import build_problem, columns_of
 from kan_tabular.solvers.smoothing import HyperPrior
 
 #: Scale beyond which a contribution's standard deviation is implausible, in log-odds, log units or units of the noise.
@@ -29,7 +29,7 @@ def fit_network(
     weights,
     likelihood,
     *,
-    n_knots,
+    family,
     smoothing,
     select,
     offset=0.0,
@@ -50,6 +50,8 @@ def fit_network(
     weights : ndarray (n,)
         Frequencies, all positive.
     likelihood : Likelihood
+    family : Basis
+        Of numeric columns.
     offset : float or ndarray (n,)
         Added to the linear predictor (log exposure).
 
@@ -61,12 +63,12 @@ def fit_network(
     n_iter : int
     """
     p = encoded.shape[1]
-    with small_blas(p * (n_knots + 4)):
+    with small_blas(p * (columns_of(family) + 1)):
         problem = build_problem(
             encoded,
             features,
             weights,
-            n_knots=n_knots,
+            family=family,
             smoothing=smoothing,
             select=select,
             n_outputs=likelihood.n_outputs,

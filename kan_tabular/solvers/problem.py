@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,11 +33,19 @@ class Problem:
     distinct: dict
 
 
-def build_problem(encoded, features, weights, *, n_knots, smoothing, select, n_outputs, device):
+def columns_of(family):
+    """Design columns that a numeric column gets from a basis, the missing one left out."""
+    basis = deepcopy(family).fit(np.linspace(0.0, 1.0, 1000))
+    return basis.n_functions - 1 if basis.line() is not None else basis.n_functions + 1
+
+
+def build_problem(encoded, features, weights, *, family, smoothing, select, n_outputs, device):
     """Set up the additive model of the columns of `encoded` (n, p).
 
     Parameters
     ----------
+    family : Basis
+        Of numeric columns.
     smoothing : str, float or dict
         A number (or a number for a feature's name) fixes that term's curvature or level parameter; the rest is free.
     select : bool
@@ -45,7 +54,7 @@ def build_problem(encoded, features, weights, *, n_knots, smoothing, select, n_o
     n, p = encoded.shape
     budget = max(min(max(10 * n, 300), _MAX_COLUMNS) // p, 1)
     total = weights.sum()
-    exact = is_exact(n, p * (min(budget, n_knots + 3) + 1))
+    exact = is_exact(n, p * (min(budget, columns_of(family)) + 1))
     terms, distinct, indices = [], {}, []
     for j, feature in enumerate(features):
         values, counts, index = compress(encoded[:, j], weights, exact or feature.kind == "category")
@@ -55,7 +64,7 @@ def build_problem(encoded, features, weights, *, n_knots, smoothing, select, n_o
             values,
             counts,
             1 - counts.sum() / total if feature.missing else 0.0,
-            n_knots=n_knots,
+            family=family,
             max_columns=budget,
         )
         terms.append(term)

@@ -7,12 +7,13 @@ standard deviation of what it adds to the linear predictor.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import eigh
 
-from kan_tabular.bases import BSpline, Category
+from kan_tabular.bases import Category, WithLine
 from kan_tabular.fitted.curves import InputCurves
 from kan_tabular.likelihoods import helmert
 
@@ -40,8 +41,11 @@ class Term:
     scale: np.ndarray
 
 
-def build_term(kind, n_levels, values, counts, missing, *, n_knots, max_columns):
-    """The term of a column with sorted distinct `values` (m,), frequencies `counts` (m,) and a `missing` share."""
+def build_term(kind, n_levels, values, counts, missing, *, family, max_columns):
+    """The term of a column with sorted distinct `values` (m,), frequencies `counts` (m,) and a `missing` share.
+
+    `family` is the basis of numeric columns; each gets its own copy.
+    """
     basis, transform, center, groups, scale = None, np.zeros((0, 0)), np.zeros(0), [], np.zeros(0)
     if kind == "category" and n_levels > 1 and len(values) > 1:
         basis = Category(n_levels)
@@ -50,7 +54,9 @@ def build_term(kind, n_levels, values, counts, missing, *, n_knots, max_columns)
         center = counts @ transform[values.astype(int)] / counts.sum()
         groups, scale = [("level", n_levels - 1)], np.ones(n_levels - 1)
     elif kind == "numeric" and len(values) > 1:
-        basis = BSpline(n_knots).fit_unique(values, counts)
+        basis = deepcopy(family).fit_unique(values, counts)
+        if basis.line() is None:
+            basis = WithLine(basis)
         transform, center, curvature = _diagonalise(basis, values, counts, max_columns)
         groups = [("linear", 1)] + ([("curvature", len(curvature))] if len(curvature) else [])
         scale = np.concatenate([[1.0], curvature])
@@ -69,10 +75,7 @@ def _diagonalise(basis, values, counts, max_columns):
     kept = variance > _RANK_TOLERANCE * variance[-1]
     kept[: max(len(variance) - len(values) + 1, 0)] = False  # m centred values have rank m - 1, whatever rounding says
     white = axes[:, kept] / np.sqrt(variance[kept])
-    # Spline coefficients of the identity (Greville's abscissae): the line, which the penalty does not see.
-    d, t = basis.degree_, basis.knots_
-    identity = np.array([t[k + 1 : k + d + 1].mean() for k in range(basis.n_functions)])
-    line = white.T @ (gram @ identity)
+    line = white.T @ (gram @ basis.line())  # which the penalty does not see
     line /= np.linalg.norm(line)
     rest = np.linalg.qr(np.column_stack([line, np.eye(len(line))]))[0][:, 1 : len(line)]
     roughness, rotation = eigh(rest.T @ (white.T @ basis.penalty() @ white) @ rest)

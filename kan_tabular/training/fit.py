@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from kan_tabular.bases import NodeSpline
+from kan_tabular.bases import Basis, BSpline, Clipped, NodeSpline
 from kan_tabular.fitted.curves import InputCurves
 from kan_tabular.fitted.deep import DeepNetwork, HiddenLayer
 from kan_tabular.fitted.front import Front
+from kan_tabular.fitted.products import n_products, n_sums
 from kan_tabular.likelihoods import Gaussian
 from kan_tabular.solvers.additive import fit_additive
 from kan_tabular.solvers.crossfit import cross_fit
 from kan_tabular.solvers.fit import GUARD, densities, small_blas
-from kan_tabular.solvers.problem import build_problem
+from kan_tabular.solvers.problem import build_problem, columns_of
 from kan_tabular.solvers.smoothing import HyperPrior
 from kan_tabular.training.folds import assign_folds
 from kan_tabular.training.network import MemberNetwork
@@ -50,7 +51,10 @@ class Options:
     ----------
     settings : tuple of Setting
         Each is trained for every fold.
-    hidden : tuple of int
+    hidden : tuple of int or (int, int)
+        Nodes of each hidden layer; a pair is (sums, products).
+    family : Basis or None
+        Of all curves; None stands for B-splines, with grids in the hidden nodes as the schedule has them.
     n_estimators : int
         Members a setting, each leaving out one fold.
     hold_out : bool
@@ -64,6 +68,7 @@ class Options:
 
     settings: tuple
     hidden: tuple
+    family: Basis | None
     n_estimators: int
     hold_out: bool
     validation_fraction: float
@@ -117,14 +122,18 @@ def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=
         y = (y - shift) / scale if y.ndim == 2 else (y - shift[0]) / scale[0]
     known = np.broadcast_to(np.asarray(offset, float).reshape(-1, 1), (n, 1))
 
+    family = options.family
+    if family is None or family.parameters():
+        # Columns are computed once, so what shapes their functions cannot be learnt.
+        family = BSpline(_KNOTS)
     held_out = _held_out(options, y, weights, groups, likelihood, rng)
-    with small_blas(14 * encoded.shape[1]):
+    with small_blas((columns_of(family) + 1) * encoded.shape[1]):
         front = Front.fit(encoded, features, weights)
         problem = build_problem(
             front(encoded),
             features,
             weights,
-            n_knots=_KNOTS,
+            family=family,
             smoothing="auto",
             select=True,
             n_outputs=1 if y.ndim == 2 else C,
@@ -141,12 +150,12 @@ def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=
     seed = int(rng.integers(2**63))
     device = torch.device(options.device)
     generator = torch.Generator().manual_seed(seed)
-    basis = NodeSpline(options.schedule.grids[0])
+    basis = NodeSpline(options.schedule.grids[0]) if options.family is None else Clipped(options.family)
     folds = held_out if held_out is not None else [None] * options.n_estimators
     gains = np.tile(_gains(problem.terms, settings), (len(folds), 1))
     network = MemberNetwork(gains, options.hidden, C, basis, generator).to(device)
     data = _training_data(problem, y, weights, known, base, additive, settings, folds, device)
-    work = options.schedule.batch_size * gains.size * options.hidden[0]
+    work = options.schedule.batch_size * gains.size * n_sums(options.hidden[0])
     with limited_threads(work):
         decay = np.array([s.alpha for s in settings])
         penalty = EdgeSparsity(options.sparsity, [t.curves.n_columns for t in problem.terms], device)
@@ -312,11 +321,16 @@ def _hand_over(
         return tensor.detach().double().cpu().numpy()
 
     first = (array(network.theta) * array(network.gain))[:, kept]
-    first = first.reshape(len(first), len(kept) * options.hidden[0])
-    width, K = (*options.hidden, C), network.basis.n_functions
+    first = first.reshape(len(first), len(kept) * first.shape[2])
+    K, parts = network.basis.n_functions, (network.coefficients, network.biases, network.shapes)
     layers = [
-        HiddenLayer(array(c)[kept].reshape(len(kept), K, width[k], width[k + 1]), array(b)[kept, 0])
-        for k, (c, b) in enumerate(zip(network.coefficients, network.biases, strict=True))
+        HiddenLayer(
+            array(c)[kept].reshape(len(kept), K, *size),
+            array(b)[kept, 0],
+            n_products(nodes),
+            {name: array(value)[kept] for name, value in shapes.items()},
+        )
+        for nodes, size, c, b, shapes in zip(options.hidden, network.sizes(C), *parts, strict=True)
     ]
     intercept = base * (1 - shares[:-S].sum())
     parts = [InputCurves(None, np.zeros((0, 0)), np.zeros(0), 0.0, np.zeros((0, C))) for _ in features]

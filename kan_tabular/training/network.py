@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from kan_tabular.bases import NodeSpline
+from kan_tabular.fitted.products import multiply, n_nodes, n_products, n_sums
 from kan_tabular.training.kernels.node_spline import contract
 
 
@@ -13,16 +15,17 @@ class MemberNetwork(nn.Module):
     """M networks of the same shape over one design matrix.
 
     The first layer's curves are linear in the design columns (the additive model's own: lines, ever rougher curves,
-    levels, missing), so all members' first layers are one matrix product. A hidden node sends a cubic spline of its
-    softly clipped value to every node of the next layer.
+    levels, missing), so all members' first layers are one matrix product. A hidden node sends a curve of its softly
+    clipped value to every node of the next layer.
 
     Parameters
     ----------
     gains : ndarray (M, P)
         Scale of each design column for each member: how easily its curves bend.
-    hidden : sequence of int
+    hidden : sequence of int or (int, int)
+        Nodes of each hidden layer; a pair also has nodes that multiply two sums: (sums, products).
     n_outputs : int
-    basis : NodeSpline
+    basis : NodeSpline or Clipped
         Of the hidden nodes.
     generator : torch.Generator
 
@@ -33,6 +36,8 @@ class MemberNetwork(nn.Module):
     bias : Parameter (M, H)
     coefficients : ParameterList of (M, K * width, outputs)
     biases : ParameterList of (M, 1, outputs)
+    shapes : list of dict of Parameter (M, width, q)
+        For each hidden layer the nonlinear parameters of its nodes' functions, where the family has any.
 
     Notes
     -----
@@ -49,11 +54,12 @@ class MemberNetwork(nn.Module):
         gain = torch.as_tensor(np.ascontiguousarray(gains.T[:, :, None]), dtype=torch.float32)
         self.register_buffer("gain", gain)
         norm = gain.square().sum(0, keepdim=True).sqrt().clamp_(min=1e-12)
-        self.theta = nn.Parameter(torch.randn(columns, members, hidden[0], generator=generator) / norm)
-        self.bias = nn.Parameter(0.5 * torch.randn(members, hidden[0], generator=generator))
+        first = n_sums(hidden[0])
+        self.theta = nn.Parameter(torch.randn(columns, members, first, generator=generator) / norm)
+        self.bias = nn.Parameter(0.5 * torch.randn(members, first, generator=generator))
         self.coefficients, self.biases = nn.ParameterList(), nn.ParameterList()
-        widths = [*hidden, n_outputs]
-        for layer, (width, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        self.shapes = nn.ModuleList()
+        for layer, (width, outputs) in enumerate(self.sizes(n_outputs)):
             start = torch.zeros(members, basis.n_functions, width, outputs)
             shift = torch.zeros(members, 1, outputs)
             if layer < len(hidden) - 1:
@@ -62,17 +68,42 @@ class MemberNetwork(nn.Module):
                 shift = 0.5 * torch.randn(members, 1, outputs, generator=generator)
             self.coefficients.append(nn.Parameter(start.flatten(1, 2)))
             self.biases.append(nn.Parameter(shift))
+            own = {
+                name: nn.Parameter(torch.as_tensor(value, dtype=torch.float32).repeat(members, width, 1))
+                for name, value in basis.parameters().items()
+            }
+            self.shapes.append(nn.ParameterDict(own))
+
+    def sizes(self, n_outputs):
+        """(Nodes, outputs) of each hidden layer."""
+        outputs = [*(n_sums(layer) for layer in self.hidden[1:]), n_outputs]
+        return list(zip(map(n_nodes, self.hidden), outputs, strict=True))
 
     def forward(self, X, members=slice(None)):
         """Outputs (members, rows, outputs) of design rows `X` (rows, P), for all members or a slice of them."""
+        return self._leave(self.nodes(X, members)[-1], -1, members).contiguous()
+
+    def nodes(self, X, members=slice(None)):
+        """Values of the nodes of each hidden layer: (rows, members, width) each."""
         edges = (self.theta[:, members] * self.gain[:, members]).flatten(1)
         h = torch.addmm(self.bias[members].reshape(-1, 1), edges.t(), X.t())  # rows last, as `contract` wants them
-        h = h.view(-1, self.hidden[0], len(X)).permute(2, 0, 1)
-        for layer, (coefficients, bias) in enumerate(zip(self.coefficients, self.biases, strict=True)):
-            h = contract(h, coefficients[members], self.basis, bias[members])
-            if layer < len(self.coefficients) - 1:
-                h = h.transpose(0, 1)
-        return h.contiguous()
+        h = h.view(-1, self.bias.shape[1], len(X)).permute(2, 0, 1)
+        values = []
+        for layer, size in enumerate(self.hidden):
+            if layer:
+                h = self._leave(values[-1], layer - 1, members).transpose(0, 1)
+            values.append(multiply(h, n_products(size), axis=2))
+        return values
+
+    def _leave(self, h, layer, members):
+        """What the curves of a hidden layer add up to: (members, rows, outputs)."""
+        coefficients, bias = self.coefficients[layer][members], self.biases[layer][members]
+        if isinstance(self.basis, NodeSpline):
+            return contract(h, coefficients, self.basis, bias)
+        shapes = {name: value[members] for name, value in self.shapes[layer].items()}
+        phi = self.basis.functions(h.permute(1, 2, 0), shapes)
+        phi = torch.stack(phi, 1).flatten(1, 2)  # (members, K * width, rows)
+        return torch.baddbmm(bias.transpose(1, 2), coefficients.transpose(1, 2), phi).transpose(1, 2)
 
     def decayed(self):
         """Parameters that weight decay shrinks, each with the position of its member axis; biases are left alone."""
@@ -84,7 +115,7 @@ class MemberNetwork(nn.Module):
         """All parameters with the position of their member axis."""
         yield self.theta, 1
         yield self.bias, 0
-        for parameter in (*self.coefficients, *self.biases):
+        for parameter in (*self.coefficients, *self.biases, *self.shapes.parameters()):
             yield parameter, 0
 
     def state(self):
@@ -100,7 +131,6 @@ class MemberNetwork(nn.Module):
     def refine(self, grid_size, state):
         """Move to a finer grid, whose knots include the old ones; no function changes, nor those of `state`."""
         old = self.basis
-        width = [*self.hidden[1:], self.coefficients[-1].shape[2]]
 
         def finer(coefficients, inputs, outputs):
             c = coefficients.detach().double().cpu().numpy().reshape(self.n_members, old.n_functions, inputs, outputs)
@@ -108,7 +138,7 @@ class MemberNetwork(nn.Module):
             c = np.ascontiguousarray(np.moveaxis(c, -1, 1)).reshape(self.n_members, -1, outputs)
             return torch.as_tensor(c, dtype=coefficients.dtype, device=coefficients.device)
 
-        for layer, (inputs, outputs) in enumerate(zip(self.hidden, width, strict=True)):
+        for layer, (inputs, outputs) in enumerate(self.sizes(self.coefficients[-1].shape[2])):
             self.coefficients[layer] = nn.Parameter(finer(self.coefficients[layer], inputs, outputs))
             state[2 + layer] = finer(state[2 + layer], inputs, outputs)
 

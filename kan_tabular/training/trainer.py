@@ -13,6 +13,8 @@ import torch
 #: Multiply-adds of one step below which one thread is faster than several.
 _THREADED_WORK = 3e8
 _WARM_UP = 20
+#: Learning rate of the nonlinear parameters of a node's functions, as a share of the coefficients'.
+_SHAPE_RATE = 0.1
 #: How often the held-out loss is looked at, at most.
 _EVALUATIONS = 25
 
@@ -164,15 +166,15 @@ def train(network, data, likelihood, decay, schedule, generator, sparsity, callb
             slope = likelihood.gradient(eta, y, share).view(F * S, len(rows), C)
             network.zero_grad(set_to_none=True)
             out.backward(slope * (-1.0 / len(rows)))
-            for group in optimiser.param_groups:
-                group["lr"] = rate
+            for group, share in zip(optimiser.param_groups, (1.0, _SHAPE_RATE), strict=False):
+                group["lr"] = share * rate
             optimiser.step()
             with torch.no_grad():
                 for parameter, axis in network.decayed():
                     shape = [1] * parameter.dim()
                     shape[axis] = -1
                     parameter.mul_((1 - rate * shrink).clamp_(min=0).view(shape))
-                sparsity.shrink(network, rate)
+                sparsity.shrink(network, rate, data.X[rows])
             step += 1
         late = schedule.max_time is not None and time.perf_counter() - began > schedule.max_time
         last = epoch == schedule.epochs or late
@@ -189,9 +191,11 @@ def train(network, data, likelihood, decay, schedule, generator, sparsity, callb
 
 
 def _optimiser(network, schedule):
-    return torch.optim.AdamW(
-        network.parameters(), lr=schedule.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True
-    )
+    shapes = list(network.shapes.parameters())
+    own = {id(p) for p in shapes}
+    groups = [[p for p in network.parameters() if id(p) not in own], shapes]
+    groups = [{"params": group} for group in groups if group]
+    return torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
 
 
 def _rate(step, total):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.linalg import block_diag
 
+from kan_tabular.bases import BSpline
 from kan_tabular.encoding import TableEncoder, read_table
 from kan_tabular.fitted import curves as curves_module
 from kan_tabular.fitted import network as module
@@ -43,7 +44,9 @@ def fitted(request):
     )
     encoder, w = TableEncoder(), np.ones(N)
     Z = encoder.fit_transform(read_table(table), w)
-    network, _, _ = fit_network(Z, encoder.features_, y, w, likelihood, n_knots=5, smoothing="auto", select=True)
+    network, _, _ = fit_network(
+        Z, encoder.features_, y, w, likelihood, family=BSpline(5), smoothing="auto", select=True
+    )
     return network, Z
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 
+from kan_tabular.bases import BSpline
 from kan_tabular.encoding import TableEncoder, read_table
 from kan_tabular.likelihoods import Bernoulli, Gaussian, Multinomial, Poisson
 from kan_tabular.solvers.crossfit import cross_fit
@@ -26,7 +27,7 @@ def problem_of(likelihood):
         Z,
         encoder.features_,
         w,
-        n_knots=5,
+        family=BSpline(5),
         smoothing="auto",
         select=True,
         n_outputs=likelihood.n_outputs,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from kan_tabular.bases import BSpline
 from kan_tabular.encoding import TableEncoder, read_table
 from kan_tabular.likelihoods import Bernoulli, Gaussian, Multinomial, Poisson
 from kan_tabular.solvers import design as module
@@ -177,7 +178,16 @@ def fit_on(device, response):
     offset = 0.1 * rng.normal(size=N) if response == "poisson" else 0.0
     features = encoder.features_
     return fit_network(
-        encoded, features, y, w, likelihood, n_knots=6, smoothing="auto", select=True, offset=offset, device=device
+        encoded,
+        features,
+        y,
+        w,
+        likelihood,
+        family=BSpline(6),
+        smoothing="auto",
+        select=True,
+        offset=offset,
+        device=device,
     )
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from kan_tabular.bases import BSpline
 from kan_tabular.solvers.terms import build_term
 
 
@@ -20,7 +21,11 @@ def column(kind="many"):
 
 def numeric(kind="many", missing=0.0, n_knots=8, max_columns=99):
     values, counts = column(kind)
-    return build_term("numeric", 0, values, counts, missing, n_knots=n_knots, max_columns=max_columns), values, counts
+    return (
+        build_term("numeric", 0, values, counts, missing, family=BSpline(n_knots), max_columns=max_columns),
+        values,
+        counts,
+    )
 
 
 KINDS = ["many", "ties", "three", "two", "far from zero"]
@@ -70,7 +75,7 @@ def test_a_value_of_next_to_no_weight_adds_a_line_at_most(rare):
     """Rounding makes the centred Gram matrix of two values look as if it had rank two."""
     values = np.array([-3.4e-7, 1.6641])
     with np.errstate(all="raise"):
-        term = build_term("numeric", 0, values, np.array([5.0, 5 * rare]), 0.0, n_knots=10, max_columns=50)
+        term = build_term("numeric", 0, values, np.array([5.0, 5 * rare]), 0.0, family=BSpline(10), max_columns=50)
     assert [kind for kind, _ in term.groups] == ["linear"]
     assert np.isfinite(term.curves.columns(values)).all()
 
@@ -98,7 +103,7 @@ def test_missing_rows_have_their_own_centred_column():
 def category(counts, missing=0.0):
     counts = np.asarray(counts, float)
     values = np.flatnonzero(counts).astype(float)
-    term = build_term("category", len(counts), values, counts[counts > 0], missing, n_knots=8, max_columns=99)
+    term = build_term("category", len(counts), values, counts[counts > 0], missing, family=BSpline(8), max_columns=99)
     return term, values, counts[counts > 0]
 
 
@@ -116,8 +121,8 @@ def test_levels_are_centred_contrasts_whose_ridge_is_the_spread_of_the_effects()
 @pytest.mark.parametrize(
     "term",
     [
-        build_term("numeric", 0, np.array([3.0]), np.array([9.0]), 0.0, n_knots=8, max_columns=99),
-        build_term("numeric", 0, np.empty(0), np.empty(0), 1.0, n_knots=8, max_columns=99),
+        build_term("numeric", 0, np.array([3.0]), np.array([9.0]), 0.0, family=BSpline(8), max_columns=99),
+        build_term("numeric", 0, np.empty(0), np.empty(0), 1.0, family=BSpline(8), max_columns=99),
         category([7])[0],
     ],
     ids=["constant", "all missing", "one level"],
@@ -128,6 +133,6 @@ def test_columns_without_information_have_no_term(term):
 
 
 def test_a_constant_with_missing_rows_tells_by_being_missing():
-    term = build_term("numeric", 0, np.array([3.0]), np.array([6.0]), 0.4, n_knots=8, max_columns=99)
+    term = build_term("numeric", 0, np.array([3.0]), np.array([6.0]), 0.4, family=BSpline(8), max_columns=99)
     assert term.groups == [("missing", 1)]
     np.testing.assert_allclose(term.curves.columns(np.array([3.0, np.nan]))[:, 0], [-0.4, 0.6])

@@ -4,45 +4,91 @@ import numpy as np
 import pytest
 import torch
 
-from kan_tabular.bases import NodeSpline
+from kan_tabular.bases import BSpline, NodeSpline
 from kan_tabular.encoding import TableEncoder, read_table
 from kan_tabular.solvers.problem import build_problem
 from kan_tabular.training.network import MemberNetwork
 from kan_tabular.training.sparsity import EdgeSparsity
 
+N_ROWS = 80
 
-def network(sizes, members=3, width=4, seed=0):
+
+def network(sizes, members=3, hidden=(4, 3), seed=0):
     gains = 0.2 + np.random.default_rng(seed).random((members, sum(sizes)))
-    return MemberNetwork(gains, (width,), 1, NodeSpline(2), torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    net = MemberNetwork(gains, hidden, 1, NodeSpline(2), generator)
+    with torch.no_grad():
+        for coefficients in net.coefficients:
+            coefficients.copy_(0.5 * torch.randn(coefficients.shape, generator=generator))
+    return net
+
+
+def rows(sizes):
+    return torch.randn(N_ROWS, sum(sizes), generator=torch.Generator().manual_seed(3))
 
 
 def shrink(net, strength, sizes, rate=0.1):
     with torch.no_grad():
-        EdgeSparsity(strength, sizes, torch.device("cpu")).shrink(net, rate)
+        EdgeSparsity(strength, sizes, torch.device("cpu")).shrink(net, rate, rows(sizes))
 
 
 def edges(net):
     return (net.theta * net.gain).detach().double().numpy()
 
 
-def test_a_step_takes_the_same_amount_off_every_edge_and_nothing_below_zero():
+def first_norms(net, sizes):
+    """Length of each edge's coefficients: (inputs, M, nodes)."""
+    return np.stack([np.linalg.norm(part, axis=0) for part in np.split(edges(net), np.cumsum(sizes)[:-1])])
+
+
+def hidden_norms(net, sizes):
+    """Standard deviation over the rows of what each edge of each hidden layer adds, from its values: (M, width, out)."""
+    out = []
+    with torch.no_grad():
+        for h, coefficients in zip(net.nodes(rows(sizes)), net.coefficients, strict=True):
+            phi = net.basis.evaluate(h.double().numpy())  # (rows, M, width, K)
+            c = coefficients.double().numpy().reshape(net.n_members, net.basis.n_functions, h.shape[2], -1)
+            out.append(np.einsum("nmwk,mkwo->nmwo", phi, c).std(0))
+    return out
+
+
+def penalty(norms):
+    """From the definition, for the edges of one member's layer."""
+    shares = norms.ravel() / norms.sum()
+    entropy = -(shares * np.log(shares)).sum()
+    return norms.sum() * (1 + entropy / np.log(norms.size)) / 2
+
+
+def amounts(norms, step=1e-6):
+    """Slope of the penalty in each edge, by differences."""
+    out = np.empty(norms.shape)
+    for e in np.ndindex(norms.shape):
+        up, down = norms.copy(), norms.copy()
+        up[e] += step
+        down[e] -= step
+        out[e] = (penalty(up) - penalty(down)) / (2 * step)
+    return out
+
+
+def test_a_step_takes_the_slope_of_the_penalty_off_every_edge_and_nothing_below_zero():
     sizes, rate, strength = [2, 1, 3], 0.1, 4.0
     net = network(sizes)
-    before = edges(net)
+    layers = [first_norms(net, sizes).transpose(1, 0, 2), *hidden_norms(net, sizes)]
+    before = [edges(net), *(c.detach().double().numpy().copy() for c in net.coefficients)]
     shrink(net, strength, sizes, rate)
-    after = edges(net)
+    after = [edges(net), *(c.detach().double().numpy() for c in net.coefficients)]
     vanished = 0
-    for start, stop in ((0, 2), (2, 3), (3, 6)):
+    for k, norms in enumerate(layers):
         for m in range(3):
-            for node in range(4):
-                old, new = before[start:stop, m, node], after[start:stop, m, node]
-                length = np.linalg.norm(old)
-                expected = old * max(1 - rate * strength / length, 0.0)
-                np.testing.assert_allclose(new, expected, rtol=1e-4, atol=1e-7)
-                if length < rate * strength:
-                    assert not new.any()
-                    vanished += 1
-    assert 0 < vanished < 36
+            left = np.maximum(1 - rate * strength * amounts(norms[m]) / norms[m], 0.0)
+            vanished += (left == 0).sum()
+            if k == 0:
+                factor = np.repeat(left, sizes, axis=0)
+                np.testing.assert_allclose(after[0][:, m], before[0][:, m] * factor, rtol=1e-4, atol=1e-6)
+            else:
+                factor = np.tile(left, (net.basis.n_functions, 1))
+                np.testing.assert_allclose(after[k][m], before[k][m] * factor, rtol=1e-3, atol=1e-5)
+    assert 0 < vanished < sum(norms.size for norms in layers)
 
 
 def test_no_sparsity_changes_nothing_and_strong_sparsity_leaves_nothing():
@@ -71,7 +117,7 @@ def test_the_norm_of_an_edge_is_the_standard_deviation_of_what_it_adds(weighted)
     encoder = TableEncoder()
     Z = encoder.fit_transform(read_table(table), w)
     problem = build_problem(
-        Z, encoder.features_, w, n_knots=6, smoothing="auto", select=True, n_outputs=1, device="cpu"
+        Z, encoder.features_, w, family=BSpline(6), smoothing="auto", select=True, n_outputs=1, device="cpu"
     )
     sizes = [t.curves.n_columns for t in problem.terms]
     X, edge = problem.design.matrix(np.float64), edges(network(sizes))

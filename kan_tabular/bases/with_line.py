@@ -1,0 +1,85 @@
+"""A family beside the straight line, for families that cannot draw one."""
+
+from __future__ import annotations
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from kan_tabular.bases.base import Basis
+
+
+class WithLine(Basis):
+    """The line ``z = (2 x - low - high) / (high - low)``, then the functions of a family placed on [low, high].
+
+    What the additive model's penalty leaves alone is the line, and a network's first layer starts with it; so every
+    family gets one. It is held constant where the family trimmed a tail.
+
+    Parameters
+    ----------
+    family : Basis
+        Fitted.
+    """
+
+    name = "with_line"
+
+    def __init__(self, family):
+        self.family = family
+
+    def fit(self, x, weights=None):
+        self.family.fit(x, weights)
+        return self
+
+    @property
+    def n_functions(self):
+        return 1 + self.family.n_functions
+
+    @property
+    def domain(self):
+        return self.family.domain
+
+    def _line(self, x):
+        low, high = self.domain
+        held_low, held_high = getattr(self.family, "hold_", (False, False))
+        x = array_namespace(x).clip(x, low if held_low else None, high if held_high else None)
+        return (2 * x - (low + high)) * (1 / ((high - low) or 1.0))
+
+    def evaluate(self, x):
+        return array_namespace(x).concat([self._line(x)[..., None], self.family.evaluate(x)], axis=-1)
+
+    def derivative(self, x, order=1):
+        xp = array_namespace(x)
+        low, high = self.domain
+        held_low, held_high = getattr(self.family, "hold_", (False, False))
+        moves = xp.ones_like(x) * (2 / ((high - low) or 1.0) if order == 1 else 0.0)
+        if held_low:
+            moves = moves * (x >= low)
+        if held_high:
+            moves = moves * (x <= high)
+        return xp.concat([moves[..., None], self.family.derivative(x, order)], axis=-1)
+
+    def penalty(self):
+        S = np.zeros((self.n_functions, self.n_functions))
+        S[1:, 1:] = self.family.penalty()
+        return S
+
+    def line(self):
+        return np.eye(self.n_functions)[0]
+
+    def to_sympy(self, coefficients, symbol):
+        import sympy
+
+        low, high = map(float, self.domain)
+        held_low, held_high = getattr(self.family, "hold_", (False, False))
+        x = sympy.Max(symbol, low) if held_low else symbol
+        x = sympy.Min(x, high) if held_high else x
+        z = (2 * x - (low + high)) / ((high - low) or 1.0)
+        return float(coefficients[0]) * z + self.family.to_sympy(coefficients[1:], symbol)
+
+    def to_spec(self):
+        return {"name": self.name, "family": self.family.to_spec()}
+
+    @classmethod
+    def from_spec(cls, spec):
+        from kan_tabular.bases import basis_from_spec
+
+        return cls(basis_from_spec(spec["family"]))
