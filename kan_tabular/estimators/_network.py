@@ -24,8 +24,19 @@ _PORTFOLIO = (
     (0.3, 1.0, False),
     (0.5, 0.03, True),
 )
+#: The same for full batches, where the first is the strength of a ridge.
+_RIDGES = (
+    (1e-4, 0.2, False),
+    (1e-3, 0.2, False),
+    (1e-2, 0.2, False),
+    (1e-3, 1.0, False),
+    (1e-2, 1.0, False),
+)
+_ITERATIONS = 200
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 800, 20, 200
 _HOLD_OUT_ROWS = 20
+#: Share of the epochs after which only the most useful settings go on.
+_SELECTION = None
 _PERMUTATIONS = 8
 #: Rows on which `prune` measures the edges, at most.
 _PRUNING_ROWS = 512
@@ -39,6 +50,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
     def _fit(self, table, y, weights, likelihood, offset=0.0, groups=None):
         self._check_settings()
         groups = check_groups(groups, table.n_rows)
+        before = getattr(self, "encoder_", None) if self.warm_start else None
         encoded, keep = self._encode_training(table, weights)
         if not keep.all():
             encoded, y, weights = encoded[keep], y[keep], weights[keep]
@@ -46,9 +58,15 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
             groups = None if groups is None else groups[keep]
         from kan_tabular.training.fit import fit_deep
 
-        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**32, dtype=np.uint64))
-        options = self._options(len(y), likelihood.name != "quantile")
-        with _bar(self.verbose, options.schedule.epochs) as callback:
+        start = self._last_fit(before) if before is not None else None
+        if start is None:
+            self.seed_ = int(check_random_state(self.random_state).randint(2**32, dtype=np.uint64))
+        options = self._options(len(y), likelihood.name != "quantile", start is not None)
+        rng = np.random.default_rng(self.seed_)
+        total = options.schedule.epochs
+        if options.full_batch:
+            total = len(options.settings) * options.n_estimators
+        with _bar(self.verbose, total) as callback:
             self.network_, report = fit_deep(
                 encoded,
                 self.encoder_.features_,
@@ -60,6 +78,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
                 offset=offset,
                 groups=groups,
                 callback=callback,
+                start=start,
             )
         self.n_iter_ = report.n_epochs
         self.candidates_ = [
@@ -75,9 +94,45 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
         ]
         return self
 
-    def _options(self, n, additive_fit):
+    def _last_fit(self, encoder):
+        """The network to go on with: that of the last fit, if it has any members; `encoder` is the one it had."""
+        for old, new in zip(encoder.features_, self.encoder_.features_, strict=False):
+            if (old.name, old.kind, list(old.levels)) != (new.name, new.kind, list(new.levels)):
+                raise ValueError(
+                    f"warm_start=True: column {new.name!r} was {old.name!r} ({old.kind}, {len(old.levels)} levels) in "
+                    f"the last fit and is now {new.kind} with {len(new.levels)} levels; give the same columns and "
+                    "levels, or use warm_start=False to begin anew."
+                )
+        if len(encoder.features_) != len(self.encoder_.features_):
+            raise ValueError(
+                f"warm_start=True: the last fit had {len(encoder.features_)} columns and X has "
+                f"{len(self.encoder_.features_)}; give the same columns, or use warm_start=False to begin anew."
+            )
+        return self.network_ if self.network_.n_members else None
+
+    def _settings(self, additive_fit, warm):
+        """The settings to train: the portfolio, or those that the last fit kept; what the user gave overrides."""
+        from kan_tabular.training.fit import Setting
+
+        portfolio = _RIDGES if self.solver == "lbfgs" else _PORTFOLIO
+        if warm:
+            last = [c for c in self.candidates_ if c["candidate"] == "network" and c["weight"] > 0]
+            portfolio = [(c["alpha"], 1 / c["smoothness"], c["additive_start"]) for c in last]
+        settings = []
+        for alpha, bend, additive in portfolio:
+            additive = additive and additive_fit
+            setting = Setting(
+                alpha if _is_auto(self.alpha) else float(self.alpha),
+                bend if _is_auto(self.smoothness) else 1 / float(self.smoothness),
+                additive if _is_auto(self.additive_start) else bool(self.additive_start) and additive_fit,
+            )
+            if warm or setting not in settings:
+                settings.append(setting)
+        return tuple(settings)
+
+    def _options(self, n, additive_fit, warm=False):
         """The settings for a table of `n` rows; `additive_fit` says whether there is one for this response."""
-        from kan_tabular.training.fit import Options, Setting
+        from kan_tabular.training.fit import Options
         from kan_tabular.training.trainer import Schedule
 
         batch = int(np.clip(n // 64, 128, 1024)) if self.batch_size == "auto" else self.batch_size
@@ -85,30 +140,25 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
         epochs = self.max_iter
         if epochs == "auto":
             epochs = int(np.clip(np.ceil(_STEPS / max(n // batch, 1)), _FEWEST_EPOCHS, _MOST_EPOCHS))
-        settings = []
-        for alpha, bend, additive in _PORTFOLIO:
-            additive = additive and additive_fit
-            setting = Setting(
-                alpha if self.alpha == "auto" else float(self.alpha),
-                bend if self.smoothness == "auto" else 1 / float(self.smoothness),
-                additive if self.additive_start == "auto" else bool(self.additive_start) and additive_fit,
-            )
-            if setting not in settings:
-                settings.append(setting)
+        full_batch = self.solver == "lbfgs"
+        if full_batch and self.max_iter == "auto":
+            epochs = _ITERATIONS
         return Options(
-            settings=tuple(settings),
+            settings=self._settings(additive_fit, warm),
             hidden=tuple(tuple(map(int, h)) if np.ndim(h) else int(h) for h in self.hidden_layer_sizes),
             family=None if isinstance(self.basis, str) and self.basis == "bspline" else read_basis(self.basis),
             n_estimators=self.n_estimators,
             hold_out=n >= _HOLD_OUT_ROWS if self.early_stopping == "auto" else bool(self.early_stopping),
             validation_fraction=self.validation_fraction,
             sparsity=float(self.sparsity),
+            full_batch=full_batch,
             schedule=Schedule(
                 epochs=epochs,
                 batch_size=batch,
                 learning_rate=float(self.learning_rate_init),
                 patience=max(epochs // 2, 1) if self.n_iter_no_change is None else self.n_iter_no_change,
                 max_time=self.max_time,
+                selection=_SELECTION,
                 grids=tuple(np.atleast_1d(self.grid_size).tolist()),
             ),
             device=resolve_device(self.device, n),
@@ -132,6 +182,16 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
             raise ValueError(f"grid_size={self.grid_size!r}: expected an integer of at least 1, or several of them.")
         if any(b <= a or b % a for a, b in itertools.pairwise(grids)):
             raise ValueError(f"grid_size={self.grid_size!r}: each grid must be a multiple of the one before.")
+        if self.solver not in ("adam", "lbfgs"):
+            raise ValueError(f"solver={self.solver!r}: expected 'adam' or 'lbfgs'.")
+        if self.solver == "lbfgs":
+            smooth = getattr(self, "loss", None) != "quantile"
+            given = [("loss", smooth), ("sparsity", not self.sparsity), ("grid_size", len(grids) == 1)]
+            for name, fits in given:
+                if not fits:
+                    raise ValueError(f"{name}={getattr(self, name)!r} needs solver='adam'; got solver='lbfgs'.")
+        if not isinstance(self.warm_start, (bool, np.bool_)):
+            raise ValueError(f"warm_start={self.warm_start!r}: expected True or False.")
         check_number(self, "n_estimators", 1, integer=True)
         check_number(self, "learning_rate_init", 0.0, strict=True)
         check_number(self, "sparsity", 0.0)
@@ -254,12 +314,12 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
 
     def _get_state(self):
         attributes, arrays = super()._get_state()
-        return {**attributes, "candidates": self.candidates_}, arrays
+        return {**attributes, "candidates": self.candidates_, "seed": self.seed_}, arrays
 
     @classmethod
     def _from_state(cls, params, attributes, arrays):
         self = super()._from_state(params, attributes, arrays)
-        self.candidates_ = attributes["candidates"]
+        self.candidates_, self.seed_ = attributes["candidates"], attributes["seed"]
         return self
 
 

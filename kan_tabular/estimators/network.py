@@ -18,13 +18,16 @@ from kan_tabular.estimators._validation import (
 )
 from kan_tabular.likelihoods import Gamma, Gaussian, MultiGaussian, Poisson, Quantile
 
-_PARAMETERS = """hidden_layer_sizes : tuple of int, default=(24, 8)
-        Nodes of each hidden layer.
-    basis : {"bspline"}, default="bspline"
-        Family of the curves.
+_PARAMETERS = """hidden_layer_sizes : tuple of int or (int, int), default=(24, 8)
+        Nodes of each hidden layer. A pair is (sums, products): nodes that add up curves, and nodes that multiply two
+        such sums, as in ``((16, 8), 8)``.
+    basis : str or Basis, default="bspline"
+        Family of the curves: a name, or an instance of a family in `kan_tabular.bases` with arguments of its own. In
+        the first layer, whose functions are computed once, a family with nonlinear parameters is replaced by B-splines.
     grid_size : int or tuple of int, default=5
-        Intervals of the splines of the hidden nodes. A tuple such as (3, 6, 12) trains coarse to fine, equal shares of
-        the epochs each; every grid must be a multiple of the one before, and no function changes in between.
+        Intervals of the splines of the hidden nodes (of ``basis="bspline"``). A tuple such as (3, 6, 12) trains coarse
+        to fine, equal shares of the epochs each; every grid must be a multiple of the one before, and no function
+        changes in between.
     n_estimators : int, default=8
         Networks trained for each setting of `alpha`, `smoothness` and `additive_start`, all at once. Each leaves out
         its own share of the rows (or of the `groups`), on which the best epoch and the weight of each setting are
@@ -37,6 +40,9 @@ _PARAMETERS = """hidden_layer_sizes : tuple of int, default=(24, 8)
     batch_size : "auto" or int, default="auto"
         Rows of a step. "auto": 128; a quarter of the rows where that is less, 1/64 of them where that is more, at
         most 1024.
+    solver : {"adam", "lbfgs"}, default="adam"
+        Stochastic steps of all networks at once, or L-BFGS on all rows, one network after the other: for small tables
+        of smooth relations with little noise. `max_iter` then counts its iterations (200 by default).
     learning_rate_init : float, default=0.04
         Peak learning rate; it falls to zero as a cosine.
     alpha : "auto" or float, default="auto"
@@ -45,7 +51,8 @@ _PARAMETERS = """hidden_layer_sizes : tuple of int, default=(24, 8)
         How reluctant the curves of the first layer are to bend: 1 for curves as free as lines, more for straighter
         ones. "auto" trains several.
     sparsity : float, default=0.0
-        Shrinks whole edges of the first layer, in units of what they add to a node, to exactly nothing.
+        Shrinks whole edges, in units of what they add to their node, to exactly nothing; those that carry little of
+        their layer more than others (L1 and entropy).
     early_stopping : "auto" or bool, default="auto"
         Whether rows are left out to choose epochs and weights. "auto" does so from 20 rows on. Without, all rows train
         every member for `max_iter` epochs and all settings count the same.
@@ -55,6 +62,9 @@ _PARAMETERS = """hidden_layer_sizes : tuple of int, default=(24, 8)
         Stop after that many epochs without a better held-out loss; None: after half of all epochs.
     max_time : float or None, default=None
         Seconds after which training stops, at the best state so far.
+    warm_start : bool, default=False
+        Go on with the networks of the last fit, on rows with the same columns and levels, and with the same rows left
+        out where the table is the same. The state they begin in stays a candidate.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Columns to be read as categories, as in `KAAMClassifier`.
 """
@@ -112,6 +122,7 @@ class LogisticKAN(LabelsMixin, ClassifierMixin, NetworkEstimator):
         additive_start="auto",
         max_iter="auto",
         batch_size="auto",
+        solver="adam",
         learning_rate_init=0.04,
         alpha="auto",
         smoothness="auto",
@@ -120,6 +131,7 @@ class LogisticKAN(LabelsMixin, ClassifierMixin, NetworkEstimator):
         validation_fraction=0.125,
         n_iter_no_change=None,
         max_time=None,
+        warm_start=False,
         categorical_features="from_dtype",
         class_weight=None,
         device="auto",
@@ -133,6 +145,7 @@ class LogisticKAN(LabelsMixin, ClassifierMixin, NetworkEstimator):
         self.additive_start = additive_start
         self.max_iter = max_iter
         self.batch_size = batch_size
+        self.solver = solver
         self.learning_rate_init = learning_rate_init
         self.alpha = alpha
         self.smoothness = smoothness
@@ -141,6 +154,7 @@ class LogisticKAN(LabelsMixin, ClassifierMixin, NetworkEstimator):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.max_time = max_time
+        self.warm_start = warm_start
         self.categorical_features = categorical_features
         self.class_weight = class_weight
         self.device = device
@@ -199,6 +213,7 @@ class KANRegressor(RegressorMixin, NetworkEstimator):
         additive_start="auto",
         max_iter="auto",
         batch_size="auto",
+        solver="adam",
         learning_rate_init=0.04,
         alpha="auto",
         smoothness="auto",
@@ -207,6 +222,7 @@ class KANRegressor(RegressorMixin, NetworkEstimator):
         validation_fraction=0.125,
         n_iter_no_change=None,
         max_time=None,
+        warm_start=False,
         categorical_features="from_dtype",
         device="auto",
         random_state=None,
@@ -221,6 +237,7 @@ class KANRegressor(RegressorMixin, NetworkEstimator):
         self.additive_start = additive_start
         self.max_iter = max_iter
         self.batch_size = batch_size
+        self.solver = solver
         self.learning_rate_init = learning_rate_init
         self.alpha = alpha
         self.smoothness = smoothness
@@ -229,6 +246,7 @@ class KANRegressor(RegressorMixin, NetworkEstimator):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.max_time = max_time
+        self.warm_start = warm_start
         self.categorical_features = categorical_features
         self.device = device
         self.random_state = random_state

@@ -120,11 +120,16 @@ class DeepNetwork(NetworkBase):
         return len(self.weights)
 
     @cached_property
-    def _columns_of(self):
-        """Which entries of the stacked curves are design columns (p, k), and the columns' slices by input."""
+    def column_slices(self):
+        """Which design columns belong to each input."""
+        sizes = [c.n_columns for c in self.inputs]
+        return [slice(b - k, b) for b, k in zip(np.cumsum(sizes), sizes, strict=True)]
+
+    @cached_property
+    def _is_column(self):
+        """Which entries of the stacked curves are design columns (p, k)."""
         sizes = np.array([c.n_columns for c in self.inputs])
-        stops = np.cumsum(sizes)
-        return np.arange(sizes.max()) < sizes[:, None], [slice(b - k, b) for b, k in zip(stops, sizes, strict=True)]
+        return np.arange(sizes.max()) < sizes[:, None]
 
     @cached_property
     def _design(self):
@@ -143,7 +148,7 @@ class DeepNetwork(NetworkBase):
 
     def columns(self, Z):
         """Design columns (n, P) of the encoded rows `Z` (n, p)."""
-        return self._design.evaluate(self.front(Z))[:, self._columns_of[0]]
+        return self._design.evaluate(self.front(Z))[:, self._is_column]
 
     def head(self, h):
         """What members with the first layer's sums at `h` (n, M H) add to the fitted outputs: (n, C)."""
@@ -205,7 +210,7 @@ class DeepNetwork(NetworkBase):
             h = X @ self._first + self.bias.ravel()
             said = self.head(h) if self.n_members else None
             additive = self._additive.evaluate(self.front(Z[rows]))
-            for j, own in enumerate(self._columns_of[1]):
+            for j, own in enumerate(self.column_slices):
                 eta = additive[:, j]
                 if self.n_members:
                     eta = eta + change(h, X[:, own] @ self._first[own], said)
@@ -218,7 +223,7 @@ class DeepNetwork(NetworkBase):
         The additive part is exact. The rest is averaged over `n_permutations` random orders of the features and their
         reverses (antithetic; Mitchell, Cooper, Frank and Holmes 2022), so values and base always sum to the prediction.
         """
-        columns = self._columns_of[1]
+        columns = self.column_slices
         out = np.zeros((len(Z), len(self.inputs), self.n_outputs))
         orders = [o for _ in range(n_permutations) for o in _and_reverse(rng.permutation(len(columns)))]
         for rows in self._blocks(len(Z)):
@@ -252,7 +257,7 @@ class DeepNetwork(NetworkBase):
         """`sizes` measured on the encoded rows `Z`."""
         X = self.columns(Z)
         first = self._first
-        spread = [(X[:, own] @ first[own]).std(0) for own in self._columns_of[1]]
+        spread = [(X[:, own] @ first[own]).std(0) for own in self.column_slices]
         sizes = [np.stack(spread).reshape(len(spread), *self.bias.shape)]
         for layer, h, coefficients in zip(self.layers, self.node_values(Z), self.edge_coefficients, strict=True):
             phi = layer.phi(self.basis, h)

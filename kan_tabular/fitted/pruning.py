@@ -36,7 +36,7 @@ def pruned(network, Z, threshold):
     first, shift, kept = [], network.bias.copy(), []
     outputs = [
         (X[:, own] @ c.coefficients).reshape(-1, M, H)
-        for own, c in zip(network._columns_of[1], network.inputs, strict=True)
+        for own, c in zip(network.column_slices, network.inputs, strict=True)
     ]
     spread = np.stack([out.std(0) for out in outputs])
     keep = _strong(spread, threshold, axis=(0, 2))

@@ -10,10 +10,9 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from kan_tabular.bases import Basis, BSpline, Clipped, NodeSpline
-from kan_tabular.fitted.curves import InputCurves
-from kan_tabular.fitted.deep import DeepNetwork, HiddenLayer
+from kan_tabular.fitted.deep import DeepNetwork
 from kan_tabular.fitted.front import Front
-from kan_tabular.fitted.products import n_products, n_sums
+from kan_tabular.fitted.products import n_sums
 from kan_tabular.likelihoods import Gaussian
 from kan_tabular.solvers.additive import fit_additive
 from kan_tabular.solvers.crossfit import cross_fit
@@ -21,10 +20,12 @@ from kan_tabular.solvers.fit import GUARD, densities, small_blas
 from kan_tabular.solvers.problem import build_problem, columns_of
 from kan_tabular.solvers.smoothing import HyperPrior
 from kan_tabular.training.folds import assign_folds
+from kan_tabular.training.hand_over import continue_from, no_curves, read_members, with_coefficients
+from kan_tabular.training.lbfgs import train_full_batch
 from kan_tabular.training.network import MemberNetwork
 from kan_tabular.training.sparsity import EdgeSparsity
 from kan_tabular.training.stacking import stack
-from kan_tabular.training.trainer import Schedule, Trained, TrainingData, limited_threads, train
+from kan_tabular.training.trainer import Schedule, TrainingData, limited_threads, train
 
 #: Rows on which the sizes of edges and features are measured.
 _MEASURED_ROWS = 256
@@ -32,6 +33,8 @@ _MEASURED_ROWS = 256
 _KNOTS = 10
 #: Coefficients (columns times outputs) beyond which there is no additive fit: its work is cubic in them.
 _MOST_ADDITIVE = 1200
+#: Settings that are trained to the end, at most.
+_FINALISTS = 3
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Options:
     validation_fraction : float
         Rows to leave out when there is a single member.
     sparsity : float
+    full_batch : bool
+        L-BFGS on all rows in place of stochastic steps.
     schedule : Schedule
     device : str
     """
@@ -73,6 +78,7 @@ class Options:
     hold_out: bool
     validation_fraction: float
     sparsity: float
+    full_batch: bool
     schedule: Schedule
     device: str
 
@@ -91,7 +97,9 @@ class Report:
     n_epochs: int
 
 
-def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=0.0, groups=None, callback=None):
+def fit_deep(
+    encoded, features, y, weights, likelihood, options, rng, *, offset=0.0, groups=None, callback=None, start=None
+):
     """Train an ensemble and hand it over.
 
     Parameters
@@ -109,6 +117,8 @@ def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=
         Known part of the linear predictor (log exposure).
     groups : array (n,), optional
         Rows that no split may separate.
+    start : DeepNetwork, optional
+        Whose members to go on with.
 
     Returns
     -------
@@ -154,23 +164,50 @@ def fit_deep(encoded, features, y, weights, likelihood, options, rng, *, offset=
     folds = held_out if held_out is not None else [None] * options.n_estimators
     gains = np.tile(_gains(problem.terms, settings), (len(folds), 1))
     network = MemberNetwork(gains, options.hidden, C, basis, generator).to(device)
+    if start is not None:
+        continue_from(network, start, problem, encoded, weights, scale)
     data = _training_data(problem, y, weights, known, base, additive, settings, folds, device)
-    work = options.schedule.batch_size * gains.size * n_sums(options.hidden[0])
-    with limited_threads(work):
-        decay = np.array([s.alpha for s in settings])
-        penalty = EdgeSparsity(options.sparsity, [t.curves.n_columns for t in problem.terms], device)
-        trained = train(network, data, likelihood, decay, options.schedule, generator, penalty, callback)
+    ensemble = _Ensemble(additive, likelihood, base, known, y, weights, held_out)
+    decay, schedule = np.array([s.alpha for s in settings]), options.schedule
+    with limited_threads(schedule.batch_size * gains.size * n_sums(options.hidden[0])):
+        if options.full_batch:
+            trained = train_full_batch(network, data, likelihood, decay, schedule, callback)
+        else:
+            penalty = EdgeSparsity(options.sparsity, [t.curves.n_columns for t in problem.terms], device)
+            select = ensemble.most_useful if start is None else None
+            trained = train(
+                network, data, likelihood, decay, schedule, generator, penalty, callback, select, start is not None
+            )
 
-    candidates, losses, shares = _weigh(settings, additive, trained, likelihood, base, known, y, weights, held_out)
-    report = Report(candidates, losses, shares, trained.n_epochs)
-    fitted = _hand_over(
-        problem, front, network, additive, base, shares, options, features, likelihood, scale, shift, encoded, weights
+    names = (["additive"] if additive is not None else []) + list(settings)
+    losses, shares = ensemble.weigh(trained)
+    of_setting = shares[-len(settings) :]
+    intercept, parts = base * (1 - shares[: -len(settings)].sum()), [no_curves(C) for _ in features]
+    if additive is not None:
+        begun = of_setting @ np.array([float(s.additive) for s in settings])
+        b = shares[0] * additive.b + begun * additive.folds.mean(0)
+        intercept, parts = intercept - begun * base + b[0], with_coefficients(problem.terms, b[1:])
+    density, edges = densities(encoded, features, weights)
+    fitted = DeepNetwork(
+        features=features,
+        front=front,
+        **read_members(network, np.tile(of_setting[trained.settings] / len(folds), len(folds)), problem.terms),
+        additive=parts,
+        intercept=intercept,
+        likelihood=likelihood,
+        scale=scale,
+        shift=shift,
+        density=density,
+        density_edges=edges,
+        mean_abs=np.zeros(len(features)),
+        sizes=[],
+        ranges=[],
     )
     rows = np.sort(rng.permutation(n)[:_MEASURED_ROWS])
     sample = encoded[rows]
     fitted.mean_abs = np.average(np.abs(fitted.left_out(sample)).mean(2), axis=0, weights=weights[rows])
     fitted.sizes, fitted.ranges = fitted.edge_sizes(sample), fitted.node_ranges(sample)
-    return fitted, report
+    return fitted, Report(names, losses, shares, trained.n_epochs)
 
 
 def _standardiser(y, weights, likelihood):
@@ -288,83 +325,40 @@ def _training_data(problem, y, weights, known, base, additive, settings, folds, 
     )
 
 
-def _weigh(settings, additive, trained: Trained, likelihood, base, known, y, weights, held_out):
-    """Names, held-out losses and weights of the candidates: the additive fit (if there is one) and each setting."""
-    names = (["additive"] if additive is not None else []) + list(settings)
-    if held_out is None:
-        shares = np.full(len(settings), 1 / len(settings))
-        return names, np.full(len(names), np.nan), np.concatenate([np.zeros(len(names) - len(settings)), shares])
-    rows = np.sort(np.concatenate(held_out))
-    start = base + known[rows]
-    parts = [] if additive is None else [additive.unseen[rows][None] - base]
-    said = trained.held_out[:, rows]
-    usable = np.isfinite(said).all((1, 2))
-    parts.append(np.where(usable[:, None, None], said - start, 0.0))
-    parts = np.concatenate(parts)
-    total = weights[rows].sum()
-    losses = np.array([-likelihood.value(start + part, y[rows], weights[rows]) / total for part in parts])
-    return names, losses, stack(likelihood, start, parts, y[rows], weights[rows])
+class _Ensemble:
+    """How much each candidate counts: the additive fit (if there is one) and each setting."""
 
+    def __init__(self, additive, likelihood, base, known, y, weights, held_out):
+        self.likelihood, self.n_first = likelihood, int(additive is not None)
+        if held_out is None:
+            self.rows = None
+            return
+        self.rows = rows = np.sort(np.concatenate(held_out))
+        self.start, self.y, self.weights = base + known[rows], y[rows], weights[rows]
+        self.first = additive.unseen[rows][None] - base if additive is not None else np.zeros((0, *self.start.shape))
 
-def _hand_over(
-    problem, front, network, additive, base, shares, options, features, likelihood, scale, shift, encoded, weights
-):
-    """The fitted network: members that count, in plain arrays."""
-    settings = options.settings
-    S, C = len(settings), likelihood.n_outputs
-    F = network.n_members // S
-    of_setting = shares[-S:]
-    share = np.tile(of_setting / F, F)
-    kept = np.flatnonzero(share > 0)
+    def _stack(self, said):
+        """Held-out losses and weights of the candidates; `said` are the settings' linear predictors (S, n, C)."""
+        said = said[:, self.rows]
+        usable = np.isfinite(said).all((1, 2))
+        parts = np.concatenate([self.first, np.where(usable[:, None, None], said - self.start, 0.0)])
+        value, total = self.likelihood.value, self.weights.sum()
+        losses = np.array([-value(self.start + part, self.y, self.weights) / total for part in parts])
+        return losses, stack(self.likelihood, self.start, parts, self.y, self.weights)
 
-    def array(tensor):
-        return tensor.detach().double().cpu().numpy()
+    def most_useful(self, said):
+        """The settings that count most in the ensemble so far, a list of int in order."""
+        _, shares = self._stack(said.double().cpu().numpy())
+        return sorted(np.argsort(-shares[self.n_first :], kind="stable")[:_FINALISTS].tolist())
 
-    first = (array(network.theta) * array(network.gain))[:, kept]
-    first = first.reshape(len(first), len(kept) * first.shape[2])
-    K, parts = network.basis.n_functions, (network.coefficients, network.biases, network.shapes)
-    layers = [
-        HiddenLayer(
-            array(c)[kept].reshape(len(kept), K, *size),
-            array(b)[kept, 0],
-            n_products(nodes),
-            {name: array(value)[kept] for name, value in shapes.items()},
-        )
-        for nodes, size, c, b, shapes in zip(options.hidden, network.sizes(C), *parts, strict=True)
-    ]
-    intercept = base * (1 - shares[:-S].sum())
-    parts = [InputCurves(None, np.zeros((0, 0)), np.zeros(0), 0.0, np.zeros((0, C))) for _ in features]
-    if additive is not None:
-        begun = of_setting @ np.array([float(s.additive) for s in settings])
-        b = shares[0] * additive.b + begun * additive.folds.mean(0)
-        intercept = intercept - begun * base + b[0]
-        parts = _with_coefficients(problem.terms, b[1:])
-    density, edges = densities(encoded, features, weights)
-    return DeepNetwork(
-        features=features,
-        front=front,
-        inputs=_with_coefficients(problem.terms, first),
-        bias=array(network.bias)[kept],
-        layers=layers,
-        basis=network.basis,
-        weights=share[kept],
-        additive=parts,
-        intercept=intercept,
-        likelihood=likelihood,
-        scale=scale,
-        shift=shift,
-        density=density,
-        density_edges=edges,
-        mean_abs=np.zeros(len(features)),
-        sizes=[],
-        ranges=[],
-    )
-
-
-def _with_coefficients(terms, coefficients):
-    """The terms' curves, each with its own rows of `coefficients`."""
-    out, stop = [], 0
-    for term in terms:
-        start, stop = stop, stop + term.curves.n_columns
-        out.append(replace(term.curves, coefficients=coefficients[start:stop]))
-    return out
+    def weigh(self, trained):
+        """Held-out losses and weights of all candidates; settings that were given up have weight 0."""
+        n = self.n_first + len(trained.losses)
+        losses, shares = np.full(n, np.nan), np.zeros(n)
+        kept = np.concatenate([np.arange(self.n_first), self.n_first + trained.settings])
+        if self.rows is None:
+            shares[self.n_first :] = 1 / len(trained.settings)
+            return losses, shares
+        losses[self.n_first :] = trained.losses
+        losses[kept], shares[kept] = self._stack(trained.held_out)
+        return losses, shares

@@ -142,6 +142,22 @@ class MemberNetwork(nn.Module):
             self.coefficients[layer] = nn.Parameter(finer(self.coefficients[layer], inputs, outputs))
             state[2 + layer] = finer(state[2 + layer], inputs, outputs)
 
+    def select(self, members, state=None):
+        """Go on with some members only (a list of int); a `state` is cut to them, too."""
+        index = torch.as_tensor(members, device=self.gain.device)
+        if state is not None:
+            state[:] = [saved.index_select(axis, index) for saved, (_, axis) in zip(state, self.axes(), strict=True)]
+        self.n_members, self.gain = len(members), self.gain.index_select(1, index)
+
+        def chosen(parameter, axis=0):
+            return nn.Parameter(parameter.detach().index_select(axis, index))
+
+        self.theta, self.bias = chosen(self.theta, 1), chosen(self.bias)
+        self.coefficients = nn.ParameterList(map(chosen, self.coefficients))
+        self.biases = nn.ParameterList(map(chosen, self.biases))
+        own = [nn.ParameterDict({name: chosen(p) for name, p in shapes.items()}) for shapes in self.shapes]
+        self.shapes = nn.ModuleList(own)
+
     def restore(self, state):
         """Set all parameters from `state`."""
         with torch.no_grad():

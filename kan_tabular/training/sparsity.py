@@ -45,7 +45,8 @@ class EdgeSparsity:
         """One step, in place; hidden nodes are measured on the design rows `X` (rows, P)."""
         if not self.strength:
             return
-        if self.steps % _EVERY == 0 or self.covariances[0].shape[2] != network.basis.n_functions:
+        shape = network.n_members, network.basis.n_functions
+        if self.steps % _EVERY == 0 or tuple(self.covariances[0].shape[:3:2]) != shape:
             self.covariances = list(self._measure(network, X))
         self.steps += 1
         theta, gain = network.theta, network.gain

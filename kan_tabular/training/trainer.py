@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,6 +34,8 @@ class Schedule:
         Seconds after which training stops.
     grids : tuple of int
         Grid sizes of the hidden nodes, coarse to fine; each gets the same share of the epochs.
+    selection : float or None
+        Share of the epochs after which only the settings that `train`'s `select` names go on.
     """
 
     epochs: int
@@ -42,6 +44,7 @@ class Schedule:
     patience: int | None = None
     max_time: float | None = None
     grids: tuple = ()
+    selection: float | None = None
 
     def finer(self, epoch):
         """The grid to move to before this epoch, or None."""
@@ -102,21 +105,35 @@ class Trained:
 
     Attributes
     ----------
+    settings : ndarray of int (S',)
+        The settings that were trained to the end.
     losses : ndarray (S,)
         Held-out loss of each setting at its best epoch (NaN without held-out rows).
-    best_epoch : ndarray of int (S,)
-    held_out : ndarray (S, n, C) or None
+    best_epoch : ndarray of int (S',)
+    held_out : ndarray (S', n, C) or None
         Linear predictors at the best epoch; rows that no member left out are NaN.
     n_epochs : int
     """
 
+    settings: np.ndarray
     losses: np.ndarray
     best_epoch: np.ndarray
     held_out: np.ndarray | None
     n_epochs: int
 
 
-def train(network, data, likelihood, decay, schedule, generator, sparsity, callback: Callable | None = None):
+def train(
+    network,
+    data,
+    likelihood,
+    decay,
+    schedule,
+    generator,
+    sparsity,
+    callback: Callable | None = None,
+    select: Callable | None = None,
+    keep_start: bool = False,
+):
     """Train in place; the network ends in the best state of each setting.
 
     Parameters
@@ -133,6 +150,11 @@ def train(network, data, likelihood, decay, schedule, generator, sparsity, callb
     sparsity : EdgeSparsity
     callback : callable, optional
         Called with a `Progress` after each epoch; training stops when it returns True.
+    select : callable, optional
+        Given the held-out linear predictors (S, n, C) of all settings at ``schedule.selection``, the positions of
+        those that are worth going on with (a list of int).
+    keep_start : bool
+        Whether the state before the first step is one to choose from.
 
     Notes
     -----
@@ -148,7 +170,12 @@ def train(network, data, likelihood, decay, schedule, generator, sparsity, callb
     optimiser = _optimiser(network, schedule)
     shrink = torch.as_tensor(np.tile(decay, F), dtype=torch.float32, device=data.X.device)
     watch = _HeldOut(network, data, likelihood, S)
-    looks = set(np.unique(np.ceil(np.linspace(0, schedule.epochs, _EVALUATIONS + 1)[1:]).astype(int)))
+    selection = None
+    if select is not None and schedule.selection and data.held_out is not None:
+        selection = max(int(schedule.selection * schedule.epochs), 1)
+    looks = {selection} | set(np.unique(np.ceil(np.linspace(0, schedule.epochs, _EVALUATIONS + 1)[1:]).astype(int)))
+    if keep_start:
+        watch.look(0)
     step = epoch = 0
     for epoch in range(1, schedule.epochs + 1):
         if finer := schedule.finer(epoch):
@@ -182,12 +209,31 @@ def train(network, data, likelihood, decay, schedule, generator, sparsity, callb
         if look:
             watch.look(epoch)
             last = last or watch.stale(epoch, schedule.patience)
+        if epoch == selection and not last:
+            kept = select(watch.eta)
+            if len(kept) < S:
+                optimiser, data, shrink = _go_on_with(kept, network, watch, data, shrink, optimiser, schedule)
+                S = len(kept)
         stop = callback is not None and callback(Progress(epoch, schedule.epochs, watch.last))
         if stop and not look:
             watch.look(epoch)
         if last or stop:
             break
     return watch.finish(epoch)
+
+
+def _go_on_with(kept, network, watch, data, shrink, optimiser, schedule):
+    """Drop all settings but the `kept` from the network and everything around it; the optimiser keeps its moments."""
+    members = [f * watch.S + s for f in range(data.n_folds) for s in kept]
+    moments = [(optimiser.state[parameter], axis) for parameter, axis in network.axes()]
+    index = torch.as_tensor(members, device=data.X.device)
+    network.select(members, watch.state)
+    watch.restrict(kept)
+    watch.data = data = replace(data, additive=data.additive[kept])
+    new = _optimiser(network, schedule)
+    for (parameter, _), (old, axis) in zip(network.axes(), moments, strict=True):
+        new.state[parameter] = {k: v.index_select(axis, index) if v.dim() else v for k, v in old.items()}
+    return new, data, shrink[index]
 
 
 def _optimiser(network, schedule):
@@ -217,6 +263,7 @@ class _HeldOut:
     def __init__(self, network, data, likelihood, n_settings):
         self.network, self.data, self.likelihood, self.S = network, data, likelihood, n_settings
         self.best = np.full(n_settings, np.inf)
+        self.settings, self.losses = np.arange(n_settings), self.best.copy()
         self.best_epoch = np.zeros(n_settings, dtype=int)
         self.state = network.state()
         self.last = None
@@ -252,14 +299,22 @@ class _HeldOut:
                 self.eta[s] = eta[s]
         self.last = losses
 
+    def restrict(self, kept):
+        """Only these settings (a list of int) go on."""
+        self.losses[self.settings] = self.best
+        self.settings, self.best, self.best_epoch = self.settings[kept], self.best[kept], self.best_epoch[kept]
+        self.eta, self.S, self.last = self.eta[kept], len(kept), self.last[kept]
+
     def stale(self, epoch, patience):
         return self.eta is not None and patience is not None and epoch - self.best_epoch.max() >= patience
 
     def finish(self, epoch):
         self.network.restore(self.state)
         seen = self.eta is not None
+        self.losses[self.settings] = self.best
         return Trained(
-            np.where(np.isfinite(self.best), self.best, np.nan) if seen else np.full(self.S, np.nan),
+            self.settings,
+            np.where(np.isfinite(self.losses), self.losses, np.nan),
             self.best_epoch,
             self.eta.double().cpu().numpy() if seen else None,
             epoch,

@@ -42,7 +42,7 @@ def first_norms(net, sizes):
 
 
 def hidden_norms(net, sizes):
-    """Standard deviation over the rows of what each edge of each hidden layer adds, from its values: (M, width, out)."""
+    """Standard deviation over the rows of what each edge of each hidden layer adds, (M, width, out)."""
     out = []
     with torch.no_grad():
         for h, coefficients in zip(net.nodes(rows(sizes)), net.coefficients, strict=True):
