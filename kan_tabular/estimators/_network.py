@@ -37,7 +37,7 @@ _ITERATIONS = 200
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 800, 20, 200
 _HOLD_OUT_ROWS = 20
 #: Share of the epochs after which only the most useful settings go on.
-_SELECTION = None
+_SELECTION = 1 / 3
 _PERMUTATIONS = 8
 #: Rows on which `prune` measures edges and `interactions` pairs, at most.
 _MEASURED_ROWS = 512
