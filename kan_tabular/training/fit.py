@@ -29,6 +29,8 @@ from kan_tabular.training.trainer import Schedule, TrainingData, limited_threads
 
 #: Rows on which the sizes of edges and features are measured.
 _MEASURED_ROWS = 256
+#: Rows on which the start is scaled.
+_SCALED_ROWS = 1024
 #: Interior knots of the first layer's curves, and of the additive fit.
 _KNOTS = 10
 #: Coefficients (columns times outputs) beyond which there is no additive fit: its work is cubic in them.
@@ -164,9 +166,11 @@ def fit_deep(
     folds = held_out if held_out is not None else [None] * options.n_estimators
     gains = np.tile(_gains(problem.terms, settings), (len(folds), 1))
     network = MemberNetwork(gains, options.hidden, C, basis, generator).to(device)
-    if start is not None:
-        continue_from(network, start, problem, encoded, weights, scale)
     data = _training_data(problem, y, weights, known, base, additive, settings, folds, device)
+    if start is None:
+        network.even_out(data.X[:_SCALED_ROWS])
+    else:
+        continue_from(network, start, problem, encoded, weights, scale)
     ensemble = _Ensemble(additive, likelihood, base, known, y, weights, held_out)
     decay, schedule = np.array([s.alpha for s in settings]), options.schedule
     with limited_threads(schedule.batch_size * gains.size * n_sums(options.hidden[0])):

@@ -42,9 +42,9 @@ class MemberNetwork(nn.Module):
     Notes
     -----
     Start. The first layer's nodes have unit variance over the training rows: the columns do, and theta is drawn with
-    variance ``1 / sum(gain^2)``. Hidden edges start as straight lines in the clipped value with the variance that
-    keeps the next layer's at one; the last layer starts at zero, so training starts from the constant (or from the
-    additive model).
+    variance ``1 / sum(gain^2)``. Hidden edges start as straight lines in the clipped value; `even_out` gives the nodes
+    of every further layer the variance of one, whatever the clip and the biases take from it. The last layer starts at
+    zero, so training starts from the constant (or from the additive model).
     """
 
     def __init__(self, gains, hidden, n_outputs, basis, generator):
@@ -82,6 +82,14 @@ class MemberNetwork(nn.Module):
     def forward(self, X, members=slice(None)):
         """Outputs (members, rows, outputs) of design rows `X` (rows, P), for all members or a slice of them."""
         return self._leave(self.nodes(X, members)[-1], -1, members).contiguous()
+
+    @torch.no_grad()
+    def even_out(self, X):
+        """Scale what leads to each hidden layer but the first so that its nodes vary by 1 over the design rows `X`."""
+        for layer in range(len(self.hidden) - 1):
+            sums = self._leave(self.nodes(X)[layer], layer, slice(None))  # (M, rows, sums)
+            spread = sums.var(1).mean(1).sqrt()
+            self.coefficients[layer] /= torch.where(spread > 1e-6, spread, 1.0)[:, None, None]
 
     def nodes(self, X, members=slice(None)):
         """Values of the nodes of each hidden layer: (rows, members, width) each."""
