@@ -3,9 +3,11 @@
 from kan_tabular.bases.base import Basis
 from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
+from kan_tabular.bases.chebyshev import Chebyshev
 from kan_tabular.bases.node_spline import NodeSpline
 
-REGISTRY: dict[str, type[Basis]] = {cls.name: cls for cls in (BSpline, Category, NodeSpline)}
+_FAMILIES = (BSpline, Category, Chebyshev, NodeSpline)
+REGISTRY: dict[str, type[Basis]] = {cls.name: cls for cls in _FAMILIES}
 
 
 def basis_from_spec(spec: dict) -> Basis:
@@ -13,4 +15,12 @@ def basis_from_spec(spec: dict) -> Basis:
     return REGISTRY[spec["name"]].from_spec(spec)
 
 
-__all__ = ["REGISTRY", "BSpline", "Basis", "Category", "NodeSpline", "basis_from_spec"]
+__all__ = [
+    "REGISTRY",
+    "BSpline",
+    "Basis",
+    "Category",
+    "Chebyshev",
+    "NodeSpline",
+    "basis_from_spec",
+]
