@@ -4,10 +4,11 @@ from kan_tabular.bases.base import Basis
 from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
 from kan_tabular.bases.chebyshev import Chebyshev
+from kan_tabular.bases.hermite import Hermite
 from kan_tabular.bases.legendre import Legendre
 from kan_tabular.bases.node_spline import NodeSpline
 
-_FAMILIES = (BSpline, Category, Chebyshev, Legendre, NodeSpline)
+_FAMILIES = (BSpline, Category, Chebyshev, Hermite, Legendre, NodeSpline)
 REGISTRY: dict[str, type[Basis]] = {cls.name: cls for cls in _FAMILIES}
 
 
@@ -22,6 +23,7 @@ __all__ = [
     "Basis",
     "Category",
     "Chebyshev",
+    "Hermite",
     "Legendre",
     "NodeSpline",
     "basis_from_spec",
