@@ -7,8 +7,9 @@ from kan_tabular.bases.chebyshev import Chebyshev
 from kan_tabular.bases.hermite import Hermite
 from kan_tabular.bases.legendre import Legendre
 from kan_tabular.bases.node_spline import NodeSpline
+from kan_tabular.bases.polynomial_chaos import PolynomialChaos
 
-_FAMILIES = (BSpline, Category, Chebyshev, Hermite, Legendre, NodeSpline)
+_FAMILIES = (BSpline, Category, Chebyshev, Hermite, Legendre, NodeSpline, PolynomialChaos)
 REGISTRY: dict[str, type[Basis]] = {cls.name: cls for cls in _FAMILIES}
 
 
@@ -26,5 +27,6 @@ __all__ = [
     "Hermite",
     "Legendre",
     "NodeSpline",
+    "PolynomialChaos",
     "basis_from_spec",
 ]
