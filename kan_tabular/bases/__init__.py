@@ -3,12 +3,32 @@
 from kan_tabular.bases.base import Basis
 from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
+from kan_tabular.bases.chebyshev import Chebyshev
 from kan_tabular.bases.clipped import Clipped
+from kan_tabular.bases.cosine import Cosine
+from kan_tabular.bases.fourier import Fourier
+from kan_tabular.bases.hermite import Hermite
+from kan_tabular.bases.legendre import Legendre
 from kan_tabular.bases.node_spline import NodeSpline
+from kan_tabular.bases.polynomial_chaos import PolynomialChaos
 from kan_tabular.bases.with_line import WithLine
 
-REGISTRY: dict[str, type[Basis]] = {cls.name: cls for cls in (BSpline, Category, Clipped, NodeSpline, WithLine)}
-
+REGISTRY: dict[str, type[Basis]] = {
+    cls.name: cls
+    for cls in (
+        BSpline,
+        Category,
+        Chebyshev,
+        Clipped,
+        Cosine,
+        Fourier,
+        Hermite,
+        Legendre,
+        NodeSpline,
+        PolynomialChaos,
+        WithLine,
+    )
+}
 
 #: Families that exist for one purpose and are not offered as a choice.
 _INTERNAL = {"category", "clipped", "node_spline", "with_line"}
@@ -29,8 +49,14 @@ __all__ = [
     "BSpline",
     "Basis",
     "Category",
+    "Chebyshev",
     "Clipped",
+    "Cosine",
+    "Fourier",
+    "Hermite",
+    "Legendre",
     "NodeSpline",
+    "PolynomialChaos",
     "WithLine",
     "basis_from_spec",
     "families",

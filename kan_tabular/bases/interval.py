@@ -29,7 +29,8 @@ class IntervalBasis(Basis):
 
     def fit_unique(self, values, counts):
         """Fit to sorted distinct `values` (m,) with frequencies `counts` (m,)."""
-        self.low_, self.high_, self.hold_ = trimmed_range(values, counts)
+        low, high, self.hold_ = trimmed_range(values, counts)
+        self.low_, self.high_ = float(low), float(high)  # a NumPy scalar would turn float32 into float64
         self._place(np.clip(self._z(values), -1.0, 1.0), counts)
         return self
 
@@ -53,7 +54,8 @@ class IntervalBasis(Basis):
         return self.low_, self.high_
 
     def _z(self, x):
-        return (2 * x - (self.low_ + self.high_)) * (1 / ((self.high_ - self.low_) or 1.0))
+        # Both differences are exact near the ends, so these map to -1 and 1 exactly, also with an offset of 1e6.
+        return ((x - self.low_) - (self.high_ - x)) / ((self.high_ - self.low_) or 1.0)
 
     def evaluate(self, x):
         xp = array_namespace(x)
