@@ -5,7 +5,14 @@ from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
 from kan_tabular.bases.node_spline import NodeSpline
 
-REGISTRY: dict[str, type[Basis]] = {cls.name: cls for cls in (BSpline, Category, NodeSpline)}
+REGISTRY: dict[str, type[Basis]] = {
+    cls.name: cls
+    for cls in (
+        BSpline,
+        Category,
+        NodeSpline,
+    )
+}
 
 
 def basis_from_spec(spec: dict) -> Basis:
@@ -13,4 +20,11 @@ def basis_from_spec(spec: dict) -> Basis:
     return REGISTRY[spec["name"]].from_spec(spec)
 
 
-__all__ = ["REGISTRY", "BSpline", "Basis", "Category", "NodeSpline", "basis_from_spec"]
+__all__ = [
+    "REGISTRY",
+    "BSpline",
+    "Basis",
+    "Category",
+    "NodeSpline",
+    "basis_from_spec",
+]
