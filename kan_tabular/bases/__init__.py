@@ -3,6 +3,7 @@
 from kan_tabular.bases.base import Basis
 from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
+from kan_tabular.bases.gaussian import GaussianRBF
 from kan_tabular.bases.node_spline import NodeSpline
 
 REGISTRY: dict[str, type[Basis]] = {
@@ -10,6 +11,7 @@ REGISTRY: dict[str, type[Basis]] = {
     for cls in (
         BSpline,
         Category,
+        GaussianRBF,
         NodeSpline,
     )
 }
@@ -25,6 +27,7 @@ __all__ = [
     "BSpline",
     "Basis",
     "Category",
+    "GaussianRBF",
     "NodeSpline",
     "basis_from_spec",
 ]
