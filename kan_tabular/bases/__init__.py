@@ -1,5 +1,6 @@
 """Basis families, by name. See docs/extending.md for what a new one needs."""
 
+from kan_tabular.bases.adaptive_rbf import AdaptiveRBF
 from kan_tabular.bases.base import Basis
 from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
@@ -9,6 +10,7 @@ from kan_tabular.bases.node_spline import NodeSpline
 REGISTRY: dict[str, type[Basis]] = {
     cls.name: cls
     for cls in (
+        AdaptiveRBF,
         BSpline,
         Category,
         GaussianRBF,
@@ -24,6 +26,7 @@ def basis_from_spec(spec: dict) -> Basis:
 
 __all__ = [
     "REGISTRY",
+    "AdaptiveRBF",
     "BSpline",
     "Basis",
     "Category",
