@@ -6,6 +6,7 @@ from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
 from kan_tabular.bases.gaussian import GaussianRBF
 from kan_tabular.bases.node_spline import NodeSpline
+from kan_tabular.bases.wavelet import Wavelet
 
 REGISTRY: dict[str, type[Basis]] = {
     cls.name: cls
@@ -15,6 +16,7 @@ REGISTRY: dict[str, type[Basis]] = {
         Category,
         GaussianRBF,
         NodeSpline,
+        Wavelet,
     )
 }
 
@@ -32,5 +34,6 @@ __all__ = [
     "Category",
     "GaussianRBF",
     "NodeSpline",
+    "Wavelet",
     "basis_from_spec",
 ]
