@@ -6,6 +6,7 @@ from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
 from kan_tabular.bases.gaussian import GaussianRBF
 from kan_tabular.bases.node_spline import NodeSpline
+from kan_tabular.bases.relu import ReLUKAN
 from kan_tabular.bases.wavelet import Wavelet
 
 REGISTRY: dict[str, type[Basis]] = {
@@ -16,6 +17,7 @@ REGISTRY: dict[str, type[Basis]] = {
         Category,
         GaussianRBF,
         NodeSpline,
+        ReLUKAN,
         Wavelet,
     )
 }
@@ -34,6 +36,7 @@ __all__ = [
     "Category",
     "GaussianRBF",
     "NodeSpline",
+    "ReLUKAN",
     "Wavelet",
     "basis_from_spec",
 ]
