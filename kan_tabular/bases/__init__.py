@@ -6,6 +6,7 @@ from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
 from kan_tabular.bases.gaussian import GaussianRBF
 from kan_tabular.bases.node_spline import NodeSpline
+from kan_tabular.bases.piecewise_linear import PiecewiseLinear
 from kan_tabular.bases.relu import ReLUKAN
 from kan_tabular.bases.wavelet import Wavelet
 
@@ -17,6 +18,7 @@ REGISTRY: dict[str, type[Basis]] = {
         Category,
         GaussianRBF,
         NodeSpline,
+        PiecewiseLinear,
         ReLUKAN,
         Wavelet,
     )
@@ -36,6 +38,7 @@ __all__ = [
     "Category",
     "GaussianRBF",
     "NodeSpline",
+    "PiecewiseLinear",
     "ReLUKAN",
     "Wavelet",
     "basis_from_spec",
