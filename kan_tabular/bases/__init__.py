@@ -1,5 +1,6 @@
 """Basis families, by name. See docs/extending.md for what a new one needs."""
 
+from kan_tabular.bases.activation_pairs import ActivationPairs
 from kan_tabular.bases.adaptive_rbf import AdaptiveRBF
 from kan_tabular.bases.base import Basis
 from kan_tabular.bases.bspline import BSpline
@@ -13,6 +14,7 @@ from kan_tabular.bases.wavelet import Wavelet
 REGISTRY: dict[str, type[Basis]] = {
     cls.name: cls
     for cls in (
+        ActivationPairs,
         AdaptiveRBF,
         BSpline,
         Category,
@@ -32,6 +34,7 @@ def basis_from_spec(spec: dict) -> Basis:
 
 __all__ = [
     "REGISTRY",
+    "ActivationPairs",
     "AdaptiveRBF",
     "BSpline",
     "Basis",
