@@ -46,11 +46,10 @@ def test_roughness_is_the_sum_of_squared_changes_of_slope_over_the_spacing():
 
 def test_straight_lines_are_not_rough_and_only_they_are():
     basis = PiecewiseLinear(7).fit(skewed())
-    values, vectors = np.linalg.eigh(basis.penalty())
+    values = np.linalg.eigvalsh(basis.penalty())
     assert (values > 1e-8 * values.max()).sum() == basis.n_functions - 2
     line = 3 - 2 * knots(basis)
     assert np.abs(basis.penalty() @ line).max() < 1e-8 * np.abs(basis.penalty()).max()
-    assert vectors.shape == basis.penalty().shape
 
 
 def test_roughness_tends_to_the_integrated_squared_curvature():
