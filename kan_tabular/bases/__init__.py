@@ -1,5 +1,7 @@
 """Basis families, by name. See docs/extending.md for what a new one needs."""
 
+from kan_tabular.bases.activation_pairs import ActivationPairs
+from kan_tabular.bases.adaptive_rbf import AdaptiveRBF
 from kan_tabular.bases.base import Basis
 from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
@@ -7,25 +9,35 @@ from kan_tabular.bases.chebyshev import Chebyshev
 from kan_tabular.bases.clipped import Clipped
 from kan_tabular.bases.cosine import Cosine
 from kan_tabular.bases.fourier import Fourier
+from kan_tabular.bases.gaussian import GaussianRBF
 from kan_tabular.bases.hermite import Hermite
 from kan_tabular.bases.legendre import Legendre
 from kan_tabular.bases.node_spline import NodeSpline
+from kan_tabular.bases.piecewise_linear import PiecewiseLinear
 from kan_tabular.bases.polynomial_chaos import PolynomialChaos
+from kan_tabular.bases.relu import ReLUKAN
+from kan_tabular.bases.wavelet import Wavelet
 from kan_tabular.bases.with_line import WithLine
 
 REGISTRY: dict[str, type[Basis]] = {
     cls.name: cls
     for cls in (
+        ActivationPairs,
+        AdaptiveRBF,
         BSpline,
         Category,
         Chebyshev,
         Clipped,
         Cosine,
         Fourier,
+        GaussianRBF,
         Hermite,
         Legendre,
         NodeSpline,
+        PiecewiseLinear,
         PolynomialChaos,
+        ReLUKAN,
+        Wavelet,
         WithLine,
     )
 }
@@ -46,6 +58,8 @@ def basis_from_spec(spec: dict) -> Basis:
 
 __all__ = [
     "REGISTRY",
+    "ActivationPairs",
+    "AdaptiveRBF",
     "BSpline",
     "Basis",
     "Category",
@@ -53,10 +67,14 @@ __all__ = [
     "Clipped",
     "Cosine",
     "Fourier",
+    "GaussianRBF",
     "Hermite",
     "Legendre",
     "NodeSpline",
+    "PiecewiseLinear",
     "PolynomialChaos",
+    "ReLUKAN",
+    "Wavelet",
     "WithLine",
     "basis_from_spec",
     "families",

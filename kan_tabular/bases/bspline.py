@@ -32,7 +32,7 @@ def trimmed_range(values, counts):
     if not (reach > 0 and len(values) > 4):
         return low, high, [False, False]
     hold = [bool(low < q05 - reach), bool(high > q95 + reach)]
-    return max(low, q05 - reach), min(high, q95 + reach), hold
+    return max(low, float(q05 - reach)), min(high, float(q95 + reach)), hold
 
 
 class BSpline(Basis):
