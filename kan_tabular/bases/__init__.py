@@ -4,8 +4,9 @@ from kan_tabular.bases.base import Basis
 from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
 from kan_tabular.bases.node_spline import NodeSpline
+from kan_tabular.bases.truncated_power import TruncatedPower
 
-REGISTRY: dict[str, type[Basis]] = {cls.name: cls for cls in (BSpline, Category, NodeSpline)}
+REGISTRY: dict[str, type[Basis]] = {cls.name: cls for cls in (BSpline, Category, NodeSpline, TruncatedPower)}
 
 
 def basis_from_spec(spec: dict) -> Basis:
@@ -13,4 +14,12 @@ def basis_from_spec(spec: dict) -> Basis:
     return REGISTRY[spec["name"]].from_spec(spec)
 
 
-__all__ = ["REGISTRY", "BSpline", "Basis", "Category", "NodeSpline", "basis_from_spec"]
+__all__ = [
+    "REGISTRY",
+    "BSpline",
+    "Basis",
+    "Category",
+    "NodeSpline",
+    "TruncatedPower",
+    "basis_from_spec",
+]
