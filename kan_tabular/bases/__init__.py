@@ -3,10 +3,11 @@
 from kan_tabular.bases.base import Basis
 from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
+from kan_tabular.bases.free_knots import FreeKnots
 from kan_tabular.bases.node_spline import NodeSpline
 from kan_tabular.bases.truncated_power import TruncatedPower
 
-REGISTRY: dict[str, type[Basis]] = {cls.name: cls for cls in (BSpline, Category, NodeSpline, TruncatedPower)}
+REGISTRY: dict[str, type[Basis]] = {cls.name: cls for cls in (BSpline, Category, FreeKnots, NodeSpline, TruncatedPower)}
 
 
 def basis_from_spec(spec: dict) -> Basis:
@@ -19,6 +20,7 @@ __all__ = [
     "BSpline",
     "Basis",
     "Category",
+    "FreeKnots",
     "NodeSpline",
     "TruncatedPower",
     "basis_from_spec",
