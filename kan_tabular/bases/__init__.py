@@ -5,9 +5,12 @@ from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
 from kan_tabular.bases.free_knots import FreeKnots
 from kan_tabular.bases.node_spline import NodeSpline
+from kan_tabular.bases.rational import Rational
 from kan_tabular.bases.truncated_power import TruncatedPower
 
-REGISTRY: dict[str, type[Basis]] = {cls.name: cls for cls in (BSpline, Category, FreeKnots, NodeSpline, TruncatedPower)}
+REGISTRY: dict[str, type[Basis]] = {
+    cls.name: cls for cls in (BSpline, Category, FreeKnots, NodeSpline, Rational, TruncatedPower)
+}
 
 
 def basis_from_spec(spec: dict) -> Basis:
@@ -22,6 +25,7 @@ __all__ = [
     "Category",
     "FreeKnots",
     "NodeSpline",
+    "Rational",
     "TruncatedPower",
     "basis_from_spec",
 ]
