@@ -3,13 +3,14 @@
 from kan_tabular.bases.base import Basis
 from kan_tabular.bases.bspline import BSpline
 from kan_tabular.bases.category import Category
+from kan_tabular.bases.daruan import Daruan
 from kan_tabular.bases.free_knots import FreeKnots
 from kan_tabular.bases.node_spline import NodeSpline
 from kan_tabular.bases.rational import Rational
 from kan_tabular.bases.truncated_power import TruncatedPower
 
 REGISTRY: dict[str, type[Basis]] = {
-    cls.name: cls for cls in (BSpline, Category, FreeKnots, NodeSpline, Rational, TruncatedPower)
+    cls.name: cls for cls in (BSpline, Category, Daruan, FreeKnots, NodeSpline, Rational, TruncatedPower)
 }
 
 
@@ -23,6 +24,7 @@ __all__ = [
     "BSpline",
     "Basis",
     "Category",
+    "Daruan",
     "FreeKnots",
     "NodeSpline",
     "Rational",
