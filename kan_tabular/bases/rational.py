@@ -55,8 +55,8 @@ class Rational(ParametricBasis):
 
     References
     ----------
-    Yang and Wang, *Kolmogorov-Arnold Transformer*, arXiv 2409.10594, section 4 (GR-KAN); Molina, Schramowski and
-    Kersting, *Pade Activation Units*, arXiv 1907.06732, section 3 (safe form).
+    Yang and Wang, *Kolmogorov-Arnold Transformer*, arXiv 2409.10594 (GR-KAN); Molina, Schramowski and
+    Kersting, *Pade Activation Units*, arXiv 1907.06732 (safe form).
     """
 
     name = "rational"
