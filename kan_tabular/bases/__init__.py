@@ -8,14 +8,18 @@ from kan_tabular.bases.category import Category
 from kan_tabular.bases.chebyshev import Chebyshev
 from kan_tabular.bases.clipped import Clipped
 from kan_tabular.bases.cosine import Cosine
+from kan_tabular.bases.daruan import Daruan
 from kan_tabular.bases.fourier import Fourier
+from kan_tabular.bases.free_knots import FreeKnots
 from kan_tabular.bases.gaussian import GaussianRBF
 from kan_tabular.bases.hermite import Hermite
 from kan_tabular.bases.legendre import Legendre
 from kan_tabular.bases.node_spline import NodeSpline
 from kan_tabular.bases.piecewise_linear import PiecewiseLinear
 from kan_tabular.bases.polynomial_chaos import PolynomialChaos
+from kan_tabular.bases.rational import Rational
 from kan_tabular.bases.relu import ReLUKAN
+from kan_tabular.bases.truncated_power import TruncatedPower
 from kan_tabular.bases.wavelet import Wavelet
 from kan_tabular.bases.with_line import WithLine
 
@@ -29,14 +33,18 @@ REGISTRY: dict[str, type[Basis]] = {
         Chebyshev,
         Clipped,
         Cosine,
+        Daruan,
         Fourier,
+        FreeKnots,
         GaussianRBF,
         Hermite,
         Legendre,
         NodeSpline,
         PiecewiseLinear,
         PolynomialChaos,
+        Rational,
         ReLUKAN,
+        TruncatedPower,
         Wavelet,
         WithLine,
     )
@@ -66,14 +74,18 @@ __all__ = [
     "Chebyshev",
     "Clipped",
     "Cosine",
+    "Daruan",
     "Fourier",
+    "FreeKnots",
     "GaussianRBF",
     "Hermite",
     "Legendre",
     "NodeSpline",
     "PiecewiseLinear",
     "PolynomialChaos",
+    "Rational",
     "ReLUKAN",
+    "TruncatedPower",
     "Wavelet",
     "WithLine",
     "basis_from_spec",
