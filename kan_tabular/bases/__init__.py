@@ -50,13 +50,14 @@ REGISTRY: dict[str, type[Basis]] = {
     )
 }
 
-#: Families that exist for one purpose and are not offered as a choice.
-_INTERNAL = {"category", "clipped", "node_spline", "with_line"}
+#: Not offered as a choice: families that exist for one purpose, and `daruan`. Its coefficients come from the angles of
+#: circuits, which the trainer does not know yet; with free coefficients it is a Fourier basis once more.
+_INTERNAL = {"category", "clipped", "daruan", "node_spline", "with_line"}
 
 
 def families(linear=False):
-    """Names of the families to choose from; the `linear` ones have no nonlinear parameters."""
-    return sorted(n for n, cls in REGISTRY.items() if n not in _INTERNAL and not (linear and cls().parameters()))
+    """Names of the families to choose from; with `linear`, only of those whose functions have nothing to learn."""
+    return sorted(name for name, cls in REGISTRY.items() if name not in _INTERNAL and (cls.linear or not linear))
 
 
 def basis_from_spec(spec: dict) -> Basis:

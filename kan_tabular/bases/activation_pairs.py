@@ -150,11 +150,3 @@ class ActivationPairs(IntervalBasis):
         combine = COMBINATIONS[self.combination]
         places = zip(self.starts.tolist(), self.ends.tolist(), self.scales.tolist(), strict=True)
         return [scale * combine(act(z - s), act(e - z)) for s, e, scale in places]
-
-    def _arguments(self):
-        return {
-            "grid_size": self.grid_size,
-            "order": self.order,
-            "activation": self.activation,
-            "combination": self.combination,
-        }

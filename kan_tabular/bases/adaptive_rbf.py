@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from copy import copy
 from math import sqrt
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from kan_tabular.bases.bspline import _spaced, weighted_quantiles
+from kan_tabular.bases.bspline import spaced, weighted_quantiles
 from kan_tabular.bases.gaussian import gaussian_derivative
-from kan_tabular.bases.interval import IntervalBasis
+from kan_tabular.bases.parametric import ParametricBasis
 from kan_tabular.bases.quadrature import integrated_products
 
 #: Neighbouring centres stay at least this part of their mean distance apart.
@@ -19,7 +18,7 @@ _CLOSEST = 0.005
 _NARROWEST = 0.3
 
 
-class AdaptiveRBF(IntervalBasis):
+class AdaptiveRBF(ParametricBasis):
     """``phi_m = exp(-((z - c_m) / h_m)^2)`` with centres and widths of every node as nonlinear parameters (class B).
 
     Centres start at unique quantiles of the training values (scaled to [-1, 1]); where ties leave too few, the widest
@@ -42,8 +41,6 @@ class AdaptiveRBF(IntervalBasis):
     - ``log_widths`` (K): ``h_m = l_m (0.3 + exp(log_widths_m))``, where l_m is the mean of the two gaps beside c_m (and
       the exponent is at most 5).
 
-    `with_parameters` gives the basis of a trained node. `penalty` is that of the basis's own (starting) parameters.
-
     References
     ----------
     Z. Chen et al., *NeuRBF*, ICCV 2023 (bumps placed by the data, then trained); *Free-RBF-KAN*, arXiv
@@ -58,47 +55,29 @@ class AdaptiveRBF(IntervalBasis):
     def _place(self, z, counts):
         n = min(self.n_centers, len(z))
         floor = _CLOSEST * 2 / (n + 1)
-        centers = _spaced(weighted_quantiles(z, counts, np.arange(1, n + 1) / (n + 1)), 2 * floor, -1.0, 1.0)
+        centers = spaced(weighted_quantiles(z, counts, np.arange(1, n + 1) / (n + 1)), 2 * floor, -1.0, 1.0)
         edges = np.concatenate([[-1.0], centers, [1.0]])
         while len(edges) < n + 2:
             widest = np.diff(edges).argmax()
             edges = np.insert(edges, widest + 1, edges[widest : widest + 2].mean())
         share = (np.diff(edges) - floor) / (2 - (n + 1) * floor)
-        self.increments_ = np.log(np.expm1(share * (n + 1) - 1e-6))
-        self.log_widths_ = np.full(n, np.log(1 - _NARROWEST))
+        self.start_ = {
+            "increments": np.log(np.expm1(share * (n + 1) - 1e-6)),
+            "log_widths": np.full(n, np.log(1 - _NARROWEST)),
+        }
 
     @property
     def n_functions(self):
-        return self.log_widths_.shape[-1]
+        return self._own["log_widths"].shape[-1]
 
-    def parameters(self):
-        return {"increments": self.increments_, "log_widths": self.log_widths_}
-
-    def with_parameters(self, parameters):
-        """The same basis with other nonlinear parameters, as named by `parameters`."""
-        basis = copy(self)
-        basis.increments_, basis.log_widths_ = parameters["increments"], parameters["log_widths"]
-        return basis
-
-    def evaluate(self, x, parameters=None):
-        if parameters is not None:
-            return self.with_parameters(parameters).evaluate(x)
-        return super().evaluate(x)
-
-    def derivative(self, x, order=1, parameters=None):
-        if parameters is not None:
-            return self.with_parameters(parameters).derivative(x, order)
-        return super().derivative(x, order)
+    def _start(self):
+        return self.start_
 
     def shapes(self, like=None):
         """Centres and widths (..., K) in [-1, 1], arrays of the kind of `like` (NumPy's unless told)."""
         like = np.zeros(0) if like is None else like
         xp = array_namespace(like)
-        # Tensors pass as they are, so that gradients reach them.
-        increments, log_widths = (
-            xp.asarray(p, dtype=like.dtype, device=like.device) if isinstance(p, np.ndarray) else p
-            for p in (self.increments_, self.log_widths_)
-        )
+        increments, log_widths = self._values("increments", like), self._values("log_widths", like)
         floor = _CLOSEST * 2 / increments.shape[-1]
         parts = xp.logaddexp(increments, xp.zeros_like(increments)) + 1e-6
         gaps = floor + (2 - increments.shape[-1] * floor) * parts / xp.sum(parts, axis=-1, keepdims=True)
@@ -124,14 +103,3 @@ class AdaptiveRBF(IntervalBasis):
         import sympy
 
         return [sympy.exp(-(((z - c) / h) ** 2)) for c, h in zip(*(p.tolist() for p in self.shapes()), strict=True)]
-
-    def _arguments(self):
-        own = {name: np.asarray(value, float).tolist() for name, value in self.parameters().items()}
-        return {"n_centers": self.n_centers, **own}
-
-    @classmethod
-    def _from_arguments(cls, arguments):
-        basis = cls(arguments["n_centers"])
-        basis.increments_ = np.asarray(arguments["increments"], float)
-        basis.log_widths_ = np.asarray(arguments["log_widths"], float)
-        return basis

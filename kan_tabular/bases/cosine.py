@@ -29,13 +29,11 @@ class Cosine(IntervalBasis):
 
     name = "cosine"
 
+    flat_ends = True  # say so, rather than multiply a rounded slope of 1e-8 by 1e6
     n_functions = 8  # an attribute in place of the contract's property: here it is an argument
 
     def __init__(self, n_functions=8):
         self.n_functions = n_functions
-
-    def _place(self, z, counts):
-        self.hold_ = [True, True]  # flat at both ends: say so, rather than multiply a rounded slope of 1e-8 by 1e6
 
     def _functions(self, z, order):
         slope = pi / 2
@@ -46,6 +44,3 @@ class Cosine(IntervalBasis):
         import sympy
 
         return [sympy.cos(m * sympy.pi * (z + 1) / 2) for m in range(1, self.n_functions + 1)]
-
-    def _arguments(self):
-        return {"n_functions": self.n_functions}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from array_api_compat import array_namespace
 
+from kan_tabular.bases.fourier import harmonics
 from kan_tabular.bases.interval import IntervalBasis
 
 #: Angle at the ends of the training range: three quarters of half a turn. At pi both ends would be the same point.
@@ -92,7 +93,8 @@ class Daruan(IntervalBasis):
         xp, k = array_namespace(theta), self.n_functions
         phases = 2 * np.pi * np.arange(k) / k
         # The waves are orthogonal at these phases; all but the constant have mean square 1/2.
-        inverse = np.stack(_waves(np, phases, k // 2), axis=-1) * np.where(np.arange(k) > 0, 2 / k, 1 / k)
+        waves = [np.ones(k), *(wave for pair in harmonics(phases, 1.0, k // 2, 0) for wave in pair)]
+        inverse = np.stack(waves, axis=-1) * np.where(np.arange(k) > 0, 2 / k, 1 / k)
         kind = {"dtype": theta.dtype, "device": theta.device}
         return self.circuit(theta[..., None, :], xp.asarray(phases, **kind)) @ xp.asarray(inverse, **kind)
 
@@ -109,11 +111,8 @@ class Daruan(IntervalBasis):
 
     def _functions(self, z, order):
         xp = array_namespace(z)
-        waves = _waves(xp, _REACH * z, self.n_functions // 2)
-        constant, pairs = waves[0], list(zip(waves[1::2], waves[2::2], strict=True))
-        for _ in range(order):
-            constant = xp.zeros_like(z)
-            pairs = [(-_REACH * k * s, _REACH * k * c) for k, (c, s) in enumerate(pairs, 1)]
+        constant = xp.zeros_like(z) if order else xp.ones_like(z)
+        pairs = harmonics(_REACH * z, _REACH, self.n_functions // 2, order)
         return xp.stack([constant, *(wave for pair in pairs for wave in pair)], axis=-1)
 
     def _expressions(self, z):
@@ -122,21 +121,7 @@ class Daruan(IntervalBasis):
         angles = [k * _REACH * z for k in range(1, self.n_functions // 2 + 1)]
         return [sympy.Integer(1), *(f(t) for t in angles for f in (sympy.cos, sympy.sin))]
 
-    def _arguments(self):
-        return {"n_repetitions": self.n_repetitions, "ladder": self.ladder}
-
 
 def _turned(a, b, c, s):
     """The plane's point (a, b) turned by the angle with cosine `c` and sine `s`."""
     return c * a - s * b, s * a + c * b
-
-
-def _waves(xp, angle, n):
-    """``1, cos t, sin t, ..., cos nt, sin nt``, by turning: two transcendental functions in all."""
-    c, s = xp.cos(angle), xp.sin(angle)
-    pair = xp.ones_like(angle), xp.zeros_like(angle)
-    out = [pair[0]]
-    for _ in range(n):
-        pair = _turned(*pair, c, s)
-        out.extend(pair)
-    return out

@@ -69,6 +69,3 @@ class Fourier(IntervalBasis):
 
         angle = sympy.pi * z / 2 if self.half_period else sympy.pi * z
         return [f(k * angle) for k in range(1, self.n_frequencies + 1) for f in (sympy.cos, sympy.sin)]
-
-    def _arguments(self):
-        return {"n_frequencies": self.n_frequencies, "half_period": self.half_period}

@@ -60,6 +60,3 @@ class GaussianRBF(IntervalBasis):
         import sympy
 
         return [sympy.exp(-(((z - c) / self.width) ** 2)) for c in self.centers.tolist()]
-
-    def _arguments(self):
-        return {"n_centers": self.n_centers}

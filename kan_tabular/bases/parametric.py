@@ -16,19 +16,30 @@ class ParametricBasis(IntervalBasis):
 
     ``evaluate(x, parameters)`` takes `x` (..., n) and arrays (..., q): every node, in the leading axes, has its own,
     and gradients reach them. Nodes that share parameters (groups) are given the same array, or one that broadcasts.
-    `at` is the basis of one node with its learned parameters, for formulas, penalties and saving.
+    `at` is the basis of one node with its learned parameters, for formulas, penalties and saving; `fit` returns to the
+    start.
 
     A family gives `_start` and reads its parameters in `_functions` by `_values`.
     """
 
+    linear = False
     at_ = None
 
     @abstractmethod
     def _start(self):
         """Starting values (q,) by name."""
 
+    @property
+    def _own(self):
+        """The parameters in use, by name: learned ones or the start."""
+        return self._start() if self.at_ is None else self.at_
+
+    def fit_unique(self, values, counts):
+        self.at_ = None
+        return super().fit_unique(values, counts)
+
     def parameters(self):
-        return {name: np.array(values, float) for name, values in (self.at_ or self._start()).items()}
+        return {name: np.array(values, float) for name, values in self._own.items()}
 
     def at(self, parameters):
         """This basis with `parameters` in place of the start."""
@@ -40,13 +51,11 @@ class ParametricBasis(IntervalBasis):
         return super().evaluate(x) if parameters is None else self.at(parameters).evaluate(x)
 
     def derivative(self, x, order=1, parameters=None):
-        if order not in (1, 2):
-            raise ValueError(f"order={order}: derivatives of first and second order are offered.")
         return super().derivative(x, order) if parameters is None else self.at(parameters).derivative(x, order)
 
     def _values(self, name, like):
         """The parameter's values as an array of the kind of `like`, in use."""
-        xp, values = array_namespace(like), (self.at_ or self._start())[name]
+        xp, values = array_namespace(like), self._own[name]
         if isinstance(values, np.ndarray):
             values = xp.asarray(values, device=like.device)
         return xp.astype(values, like.dtype)

@@ -85,7 +85,7 @@ class PolynomialChaos(RecurrenceBasis):
         return coefficients * coefficients
 
     def _arguments(self):
-        return {"degree": self.degree, "alpha": list(self.alpha_), "beta": list(self.beta_)}
+        return {**self.arguments(), "alpha": list(self.alpha_), "beta": list(self.beta_)}
 
     @classmethod
     def _from_arguments(cls, arguments):

@@ -1,4 +1,4 @@
-"""Integrals of products of functions with kinks or narrow bumps at known places."""
+"""Integrals of products of functions, piece by piece."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ def integrated_products(functions, breaks, n_nodes):
     ----------
     functions : callable
         Values (m, K) at points (m,).
-    breaks : ndarray
+    breaks : array of shape (n_breaks,)
         Increasing points between which the functions are smooth.
     n_nodes : int
         Gauss-Legendre nodes between neighbouring breaks; exact for polynomials up to degree ``n_nodes - 1``.
     """
+    breaks = np.asarray(breaks, float)
     nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
     half = np.diff(breaks)[:, None] / 2
     values = functions((breaks[:-1, None] + half * (1 + nodes)).ravel())

@@ -6,6 +6,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from kan_tabular.bases.parametric import ParametricBasis
+from kan_tabular.bases.quadrature import integrated_products
 
 #: The training range is [-_RANGE, _RANGE] in u, where the presets were fitted.
 _RANGE = 3.0
@@ -76,13 +77,12 @@ class Rational(ParametricBasis):
     @property
     def gain(self):
         """``Var(u) / E[F(u)^2]`` for u ~ N(0, 1): weights of variance ``gain / n_inputs`` keep the variance."""
-        nodes, weights = np.polynomial.legendre.leggauss(64)
-        total, unit = 0.0, self.at(self.parameters()).fit(np.array([-_RANGE, _RANGE]))
-        for a, b in ((-12.0, -_RANGE), (-_RANGE, 0.0), (0.0, _RANGE), (_RANGE, 12.0)):
-            u = (a + b) / 2 + (b - a) / 2 * nodes
-            density = np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi)
-            total += (b - a) / 2 * np.sum(weights * density * unit.evaluate(u)[:, 0] ** 2)
-        return float(1 / total)
+        unit = type(self)(self.preset).fit(np.array([-_RANGE, _RANGE])).at(self.parameters())
+
+        def weighted(u):  # by the root of the normal density
+            return np.exp(-(u**2) / 4)[:, None] / (2 * np.pi) ** 0.25 * unit.evaluate(u)
+
+        return float(1 / integrated_products(weighted, [-12.0, -_RANGE, 0.0, _RANGE, 12.0], 64)[0, 0])
 
     def _functions(self, z, order):
         xp = array_namespace(z)
@@ -112,9 +112,6 @@ class Rational(ParametricBasis):
         u, values = _RANGE * z, self.parameters()
         q = sum(b * u**j for j, b in enumerate(values["denominator"].tolist(), 1) if b)
         return [sum(a * u**j for j, a in enumerate(values["numerator"].tolist()) if a) / (1 + sympy.Abs(q))]
-
-    def _arguments(self):
-        return {"preset": self.preset}
 
 
 def _horner(coefficients, u):

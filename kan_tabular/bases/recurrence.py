@@ -58,6 +58,10 @@ class RecurrenceBasis(IntervalBasis):
     def n_functions(self):
         return len(self._steps())
 
+    def line(self):
+        """The first polynomial."""
+        return np.eye(self.n_functions)[0] if self.n_functions else None
+
     def _functions(self, z, order):
         return polynomials(z, self._steps(), order)
 
@@ -69,6 +73,3 @@ class RecurrenceBasis(IntervalBasis):
             leading *= a
             out.append(sympy.Mul(leading, *(z - float(root) for root in zeros(steps[:n]))))
         return out
-
-    def _arguments(self):
-        return {"degree": self.degree}

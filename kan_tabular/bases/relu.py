@@ -69,6 +69,3 @@ class ReLUKAN(IntervalBasis):
         import sympy
 
         return [sympy.Max(0, 1 - ((z - c) / self.half) ** 2) ** self.power for c in self.centers.tolist()]
-
-    def _arguments(self):
-        return {"grid_size": self.grid_size, "order": self.order, "power": self.power}

@@ -6,7 +6,7 @@ from math import comb
 
 import numpy as np
 
-from kan_tabular.bases.bspline import BSpline, _spaced
+from kan_tabular.bases.bspline import BSpline, spaced
 
 #: Knots are at least this share of the range apart: a jump at a knot grows like the inverse cube of the distance.
 _GAP = 0.02
@@ -50,7 +50,7 @@ class TruncatedPower(BSpline):
             n_knots = max(0, min(self.n_knots, len(values) - self.degree_ - 1))
             inner = np.arange(1, n_knots + 1) / (n_knots + 1)
         else:
-            inner = _spaced(self.breaks_[1:-1], _GAP, 0.0, 1.0)
+            inner = spaced(self.breaks_[1:-1], _GAP, 0.0, 1.0)
         self._set(self.low_, self.high_, inner, self.degree_, self.hold_)
         return self
 

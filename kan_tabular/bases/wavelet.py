@@ -94,6 +94,3 @@ class Wavelet(IntervalBasis):
         }[self.kind]
         places = [((z - t) / s, _NORM[self.kind] / sqrt(s)) for s, t in zip(self.scales, self.shifts, strict=True)]
         return [factor * mother(u) * sympy.exp(-(u**2) / 2) for u, factor in places]
-
-    def _arguments(self):
-        return {"kind": self.kind, "n_scales": self.n_scales}

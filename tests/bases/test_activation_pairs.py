@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from basis_contract import CHECKS, assert_penalty_integrates, skewed
+from basis_contract import CHECKS, SKEWED, assert_penalty_integrates
 
 from kan_tabular.bases import ActivationPairs
 
@@ -38,13 +38,13 @@ def reference(activation, combination, z, grid_size=3, order=3):
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("activation, combination", [("silu", "quad1"), ("gelu", "cubic1"), ("softplus", "sum_prod")])
 def test_contract(check, activation, combination):
-    check(lambda: ActivationPairs(activation=activation, combination=combination))
+    check(lambda *column: ActivationPairs(activation=activation, combination=combination).fit(*column))
 
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("combination", ["quad1", "prod", "quad2"])
 def test_contract_with_corners(check, combination):
-    check(lambda: ActivationPairs(activation="relu", combination=combination))
+    check(lambda *column: ActivationPairs(activation="relu", combination=combination).fit(*column))
 
 
 @pytest.mark.parametrize("activation, combination", ALL)
@@ -76,7 +76,7 @@ def test_largest_absolute_values_are_one(activation, combination, grid_size, ord
 
 @pytest.mark.parametrize("combination", ["quad1", "sum", "cubic2"])
 def test_penalty_is_the_integrated_squared_curvature(combination):
-    assert_penalty_integrates(ActivationPairs(combination=combination).fit(skewed()))
+    assert_penalty_integrates(ActivationPairs(combination=combination).fit(SKEWED))
 
 
 @pytest.mark.parametrize("combination", list(COMBINATIONS))

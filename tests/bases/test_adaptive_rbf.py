@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import sympy
-from basis_contract import CHECKS, around, assert_is_formula, assert_penalty_integrates, skewed
+from basis_contract import CHECKS, SKEWED, around, assert_is_formula, assert_penalty_integrates
 
 from kan_tabular.bases import AdaptiveRBF, basis_from_spec
 
@@ -26,7 +26,7 @@ def expected_shapes(increments, log_widths):
 
 def trained(seed=0, nodes=(), basis=None):
     """Nonlinear parameters of nodes after some training."""
-    basis = basis or AdaptiveRBF(5).fit(skewed())
+    basis = basis or AdaptiveRBF(5).fit(SKEWED)
     rng = np.random.default_rng(seed)
     return {name: v + rng.normal(size=(*nodes, len(v))) for name, v in basis.parameters().items()}
 
@@ -34,11 +34,11 @@ def trained(seed=0, nodes=(), basis=None):
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("n_centers", [2, 8])
 def test_contract(check, n_centers):
-    check(lambda: AdaptiveRBF(n_centers))
+    check(lambda *column: AdaptiveRBF(n_centers).fit(*column))
 
 
 def test_centres_start_at_quantiles_and_widths_at_half_the_distance_of_the_neighbours():
-    x = skewed()
+    x = SKEWED
     basis = AdaptiveRBF(7).fit(x)
     centers, widths = basis.shapes()
     low, high = basis.domain
@@ -50,9 +50,9 @@ def test_centres_start_at_quantiles_and_widths_at_half_the_distance_of_the_neigh
 
 @pytest.mark.parametrize("move", [0.0, 1.0])
 def test_values_and_derivatives_are_the_formulas(move):
-    basis, z = AdaptiveRBF(6).fit(skewed()), sympy.Symbol("z")
+    basis, z = AdaptiveRBF(6).fit(SKEWED), sympy.Symbol("z")
     parameters = {name: v + move * np.sin(np.arange(len(v))) for name, v in basis.parameters().items()}
-    basis = basis.with_parameters(parameters)
+    basis = basis.at(parameters)
     shapes = expected_shapes(parameters["increments"], parameters["log_widths"])
     assert_is_formula(basis, [sympy.exp(-(((z - c) / h) ** 2)) for c, h in zip(*shapes, strict=True)], z)
 
@@ -87,14 +87,14 @@ def test_centres_are_distinct_and_spaced_under_ties(x, n):
 def test_no_parameters_collapse_reorder_or_blow_up_the_bumps(size, dtype):
     import torch
 
-    basis = AdaptiveRBF(8).fit(skewed())
+    basis = AdaptiveRBF(8).fit(SKEWED)
     rng = np.random.default_rng(3)
     q = {name: size * rng.normal(size=(50, len(v))).astype(dtype) for name, v in basis.parameters().items()}
     q["increments"][0] = -size
     q = {name: torch.tensor(v, requires_grad=True) for name, v in q.items()}
     x = torch.linspace(-20, 40, 30, dtype=q["increments"].dtype).expand(50, 30)
     like = torch.zeros(0, dtype=x.dtype)
-    centers, widths = basis.with_parameters(q).shapes(like)
+    centers, widths = basis.at(q).shapes(like)
     edges = np.pad(centers.detach().numpy(), ((0, 0), (1, 1)), constant_values=((0, 0), (-1, 1)))
     gaps = np.diff(edges)
     assert gaps.min() > 0.0049 * 2 / 9
@@ -107,7 +107,7 @@ def test_no_parameters_collapse_reorder_or_blow_up_the_bumps(size, dtype):
 def test_every_node_has_its_own_parameters():
     import torch
 
-    basis = AdaptiveRBF(5).fit(skewed())
+    basis = AdaptiveRBF(5).fit(SKEWED)
     q = trained(nodes=(2, 3))
     x = np.random.default_rng(1).normal(size=(2, 3, 7)) * 5
     values = basis.evaluate(x, q)
@@ -116,7 +116,7 @@ def test_every_node_has_its_own_parameters():
     np.testing.assert_allclose(basis.evaluate(torch.tensor(x), tensors).numpy(), values, rtol=1e-12, atol=1e-12)
     assert values.shape == slopes.shape == (2, 3, 7, 5)
     for i, j in np.ndindex(2, 3):
-        own = basis.with_parameters({name: v[i, j] for name, v in q.items()})
+        own = basis.at({name: v[i, j] for name, v in q.items()})
         np.testing.assert_allclose(own.evaluate(x[i, j]), values[i, j], rtol=1e-12, atol=1e-14)
         np.testing.assert_allclose(own.derivative(x[i, j]), slopes[i, j], rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(basis.evaluate(x, basis.parameters()), basis.evaluate(x), rtol=1e-14)
@@ -125,7 +125,7 @@ def test_every_node_has_its_own_parameters():
 def test_gradients_reach_the_parameters():
     import torch
 
-    basis = AdaptiveRBF(4).fit(skewed())
+    basis = AdaptiveRBF(4).fit(SKEWED)
     q = {name: torch.tensor(v, requires_grad=True) for name, v in trained(2, (2,), basis).items()}
     x = torch.tensor([[-9.0, -0.3, 1.1], [0.2, 3.3, 30.0]], dtype=torch.float64, requires_grad=True)
 
@@ -136,8 +136,8 @@ def test_gradients_reach_the_parameters():
 
 
 def test_a_trained_node_keeps_its_parameters_when_saved_and_as_a_formula():
-    start = AdaptiveRBF(5).fit(skewed())
-    basis = start.with_parameters(trained())
+    start = AdaptiveRBF(5).fit(SKEWED)
+    basis = start.at(trained())
     x = around(basis)
     again = basis_from_spec(json.loads(json.dumps(basis.to_spec())))
     np.testing.assert_array_equal(again.evaluate(x), basis.evaluate(x))

@@ -1,9 +1,9 @@
 """Splines with knots of each node's own, against SciPy's on the same knots and automatic differentiation."""
 
-import basis_contract as contract
 import numpy as np
 import pytest
 import torch
+from basis_contract import CHECKS, SKEWED
 from scipy.integrate import quad_vec
 from scipy.interpolate import BSpline as SciPySpline
 
@@ -14,7 +14,7 @@ SIZES = [0, 1, 2, 5, 6]
 
 def fitted(n_knots=6, seed=None):
     """A basis with the starting knots, or with knots drawn at random."""
-    basis = FreeKnots(n_knots).fit(contract.skewed())
+    basis = FreeKnots(n_knots).fit(SKEWED)
     return basis if seed is None else basis.at(drawn(n_knots, seed))
 
 
@@ -144,20 +144,11 @@ def test_penalty_is_the_integrated_squared_curvature(seed):
     np.testing.assert_allclose(basis.penalty(), expected, rtol=1e-7, atol=1e-9 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("seed", [None, 4])
-def test_the_contract(seed):
-    basis = fitted(5, seed)
-    contract.check_continuation(basis)
-    contract.check_torch(basis)
-    contract.check_single_precision(basis)
-    contract.check_rows_and_shapes(basis)
-    contract.check_formula(basis)
-    contract.check_spec(basis)
-
-
-@pytest.mark.parametrize("column", contract.COLUMNS.values(), ids=contract.COLUMNS.keys())
-def test_difficult_columns(column):
-    contract.check_column(FreeKnots(), column)
+def test_contract(check, seed):
+    """At the start, and with knots that a node learned."""
+    check(lambda *column: FreeKnots(5).fit(*column).at(FreeKnots(5).parameters() if seed is None else drawn(5, seed)))
 
 
 @pytest.mark.parametrize("n_knots, bound", [(4, 150), (6, 500), (10, 2600)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sympy
-from basis_contract import CHECKS, assert_is_formula, assert_penalty_integrates, skewed
+from basis_contract import CHECKS, SKEWED, assert_is_formula, assert_penalty_integrates
 from scipy.special import eval_hermitenorm
 
 from kan_tabular.bases import GaussianRBF
@@ -13,12 +13,12 @@ from kan_tabular.bases.gaussian import gaussian_derivative
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("n_centers", [2, 8])
 def test_contract(check, n_centers):
-    check(lambda: GaussianRBF(n_centers))
+    check(lambda *column: GaussianRBF(n_centers).fit(*column))
 
 
 @pytest.mark.parametrize("n_centers", [2, 5, 8, 20])
 def test_values_and_derivatives_are_the_formulas(n_centers):
-    basis, z = GaussianRBF(n_centers).fit(skewed()), sympy.Symbol("z")
+    basis, z = GaussianRBF(n_centers).fit(SKEWED), sympy.Symbol("z")
     step = sympy.Rational(2, n_centers - 1)
     assert basis.n_functions == n_centers
     assert_is_formula(basis, [sympy.exp(-(((z + 1 - m * step) / step) ** 2)) for m in range(n_centers)], z)
@@ -26,7 +26,7 @@ def test_values_and_derivatives_are_the_formulas(n_centers):
 
 @pytest.mark.parametrize("n_centers", [3, 8])
 def test_penalty_is_the_integrated_squared_curvature(n_centers):
-    assert_penalty_integrates(GaussianRBF(n_centers).fit(skewed()))
+    assert_penalty_integrates(GaussianRBF(n_centers).fit(SKEWED))
 
 
 @pytest.mark.parametrize("order", range(6))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from basis_contract import CHECKS, skewed
+from basis_contract import CHECKS, SKEWED
 
 from kan_tabular.bases import PiecewiseLinear
 
@@ -10,7 +10,7 @@ from kan_tabular.bases import PiecewiseLinear
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("n_knots", [0, 10])
 def test_contract(check, n_knots):
-    check(lambda: PiecewiseLinear(n_knots))
+    check(lambda *column: PiecewiseLinear(n_knots).fit(*column))
 
 
 def knots(basis):
@@ -20,7 +20,7 @@ def knots(basis):
 
 @pytest.mark.parametrize("n_knots", [0, 1, 10])
 def test_coefficients_are_heights_at_quantiles_joined_by_lines(n_knots):
-    x = skewed()
+    x = SKEWED
     basis = PiecewiseLinear(n_knots).fit(x)
     own = knots(basis)
     inner = np.quantile(x, np.arange(1, n_knots + 1) / (n_knots + 1), method="hazen")
@@ -34,7 +34,7 @@ def test_coefficients_are_heights_at_quantiles_joined_by_lines(n_knots):
 
 
 def test_roughness_is_the_sum_of_squared_changes_of_slope_over_the_spacing():
-    basis = PiecewiseLinear(7).fit(skewed())
+    basis = PiecewiseLinear(7).fit(SKEWED)
     t = np.asarray(basis.breaks_)
     heights, expected = np.random.default_rng(1).normal(size=basis.n_functions), 0.0
     for k in range(1, len(t) - 1):
@@ -45,7 +45,7 @@ def test_roughness_is_the_sum_of_squared_changes_of_slope_over_the_spacing():
 
 
 def test_straight_lines_are_not_rough_and_only_they_are():
-    basis = PiecewiseLinear(7).fit(skewed())
+    basis = PiecewiseLinear(7).fit(SKEWED)
     values = np.linalg.eigvalsh(basis.penalty())
     assert (values > 1e-8 * values.max()).sum() == basis.n_functions - 2
     line = 3 - 2 * knots(basis)
@@ -63,7 +63,7 @@ def test_roughness_tends_to_the_integrated_squared_curvature():
 
 
 def test_piecewise_is_the_same_curve():
-    basis = PiecewiseLinear(6).fit(np.append(skewed(), 1e6))
+    basis = PiecewiseLinear(6).fit(np.append(SKEWED, 1e6))
     c = np.random.default_rng(2).normal(size=basis.n_functions)
     low, high = basis.domain
     x = np.linspace(low - 3, high + 3, 101)

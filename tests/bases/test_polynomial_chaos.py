@@ -5,7 +5,7 @@ import json
 import mpmath
 import numpy as np
 import pytest
-from interval_contract import AWKWARD, SKEWED, WITH_TAIL, IntervalContract, condition
+from basis_contract import AWKWARD, CHECKS, SKEWED, WITH_TAIL, assert_penalty_integrates, condition
 from numpy.polynomial import hermite_e, legendre
 
 from kan_tabular.bases import PolynomialChaos, basis_from_spec
@@ -20,10 +20,10 @@ COLUMNS = {
 }
 
 
-class TestContract(IntervalContract):
-    @pytest.fixture(params=[1, 4, 8])
-    def make(self, request):
-        return lambda: PolynomialChaos(request.param)
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("degree", [1, 4, 8])
+def test_contract(check, degree):
+    check(lambda *column: PolynomialChaos(degree).fit(*column))
 
 
 def design(basis, x):
@@ -164,3 +164,7 @@ def test_a_constant_column_has_no_functions():
 @pytest.mark.parametrize("degree", [4, 10, 20])
 def test_condition_number_in_the_docs(degree):
     assert condition(PolynomialChaos(degree)) == pytest.approx(1.0, abs=1e-10)
+
+
+def test_penalty_is_the_integrated_squared_curvature():
+    assert_penalty_integrates(PolynomialChaos(4).fit(SKEWED))

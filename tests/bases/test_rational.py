@@ -1,9 +1,9 @@
 """Rational functions against numpy.polynomial, their presets' targets and automatic differentiation."""
 
-import basis_contract as contract
 import numpy as np
 import pytest
 import torch
+from basis_contract import CHECKS, SKEWED, check_formula, check_spec
 from numpy.polynomial import Polynomial
 from scipy.integrate import quad
 from scipy.special import expit, ndtr
@@ -34,7 +34,7 @@ def drawn(seed=0, shape=()):
 
 
 def fitted(seed=None):
-    basis = Rational().fit(contract.skewed())
+    basis = Rational().fit(SKEWED)
     return basis if seed is None else basis.at(drawn(seed))
 
 
@@ -153,26 +153,17 @@ def test_penalty_is_the_integrated_squared_curvature(preset):
     np.testing.assert_allclose(own[0, 0], quad(squared, 0, 1)[0], rtol=tolerance, atol=1e-6)
 
 
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("seed", [None, 4])
-def test_the_contract(seed):
-    basis = fitted(seed)
-    contract.check_continuation(basis)
-    contract.check_torch(basis)
-    contract.check_single_precision(basis)
-    contract.check_rows_and_shapes(basis)
-    contract.check_formula(basis)
-    contract.check_spec(basis)
+def test_contract(check, seed):
+    """At the start, and with a function that a node learned."""
+    check(lambda *column: Rational().fit(*column).at(Rational().parameters() if seed is None else drawn(seed)))
 
 
 @pytest.mark.parametrize("preset", TARGETS)
 def test_every_preset_is_saved_and_written_out(preset):
-    contract.check_formula(unit(preset))
-    contract.check_spec(unit(preset))
-
-
-@pytest.mark.parametrize("column", contract.COLUMNS.values(), ids=contract.COLUMNS.keys())
-def test_difficult_columns(column):
-    contract.check_column(Rational(), column)
+    check_formula(Rational(preset).fit)
+    check_spec(Rational(preset).fit)
 
 
 def test_unknown_presets_and_orders_are_refused():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sympy
-from basis_contract import CHECKS, assert_is_formula, assert_penalty_integrates, skewed
+from basis_contract import CHECKS, SKEWED, assert_is_formula, assert_penalty_integrates
 
 from kan_tabular.bases import ReLUKAN
 
@@ -13,12 +13,12 @@ SIZES = [(5, 3, 2), (5, 3, 3), (1, 0, 2), (4, 1, 4)]
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("grid_size, order, power", SIZES[:2])
 def test_contract(check, grid_size, order, power):
-    check(lambda: ReLUKAN(grid_size, order, power))
+    check(lambda *column: ReLUKAN(grid_size, order, power).fit(*column))
 
 
 @pytest.mark.parametrize("grid_size, order, power", SIZES)
 def test_values_and_derivatives_are_the_published_products(grid_size, order, power):
-    basis, z, u = ReLUKAN(grid_size, order, power).fit(skewed()), sympy.Symbol("z"), (sympy.Symbol("z") + 1) / 2
+    basis, z, u = ReLUKAN(grid_size, order, power).fit(SKEWED), sympy.Symbol("z"), (sympy.Symbol("z") + 1) / 2
     formulas = []
     for i in range(1, grid_size + order + 1):  # the paper's, for u in [0, 1]
         start = sympy.Rational(i - order - 1, grid_size)
@@ -48,7 +48,7 @@ def test_power_less_one_derivatives_are_continuous(power):
 
 @pytest.mark.parametrize("grid_size, order, power", SIZES)
 def test_penalty_is_the_integrated_squared_curvature(grid_size, order, power):
-    basis = ReLUKAN(grid_size, order, power).fit(skewed())
+    basis = ReLUKAN(grid_size, order, power).fit(SKEWED)
     assert_penalty_integrates(basis, np.linspace(-1, 1, grid_size + 1))
 
 

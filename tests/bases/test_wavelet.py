@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sympy
-from basis_contract import CHECKS, assert_is_formula, assert_penalty_integrates, skewed
+from basis_contract import CHECKS, SKEWED, assert_is_formula, assert_penalty_integrates
 from scipy.integrate import quad
 
 from kan_tabular.bases import Wavelet
@@ -34,7 +34,7 @@ def lattice(kind, n_scales):
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_contract(check, kind):
-    check(lambda: Wavelet(kind, 2))
+    check(lambda *column: Wavelet(kind, 2).fit(*column))
 
 
 @pytest.mark.parametrize("n_scales", [1, 3])
@@ -42,7 +42,7 @@ def test_contract(check, kind):
 def test_values_and_derivatives_are_the_formulas(kind, n_scales):
     norm = 1 / np.sqrt(quad(sympy.lambdify(Z, mother(kind, Z) ** 2), -12, 12, epsabs=1e-14, epsrel=1e-13)[0])
     formulas = [norm * mother(kind, (Z - t) / s) / sympy.sqrt(s) for s, t in lattice(kind, n_scales)]
-    basis = Wavelet(kind, n_scales).fit(skewed())
+    basis = Wavelet(kind, n_scales).fit(SKEWED)
     assert basis.n_functions == len(formulas)
     assert_is_formula(basis, formulas, Z)
 
@@ -61,7 +61,7 @@ def test_mother_wavelets_have_mean_zero_and_unit_norm(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_penalty_is_the_integrated_squared_curvature(kind):
-    assert_penalty_integrates(Wavelet(kind, 2).fit(skewed()))
+    assert_penalty_integrates(Wavelet(kind, 2).fit(SKEWED))
 
 
 @pytest.mark.parametrize("kind", KINDS)
