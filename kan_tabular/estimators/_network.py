@@ -82,6 +82,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
                 start=start,
             )
         self.n_iter_ = report.n_epochs
+        self._keep_report(report)
         self.candidates_ = [
             {
                 "candidate": "additive" if c == "additive" else "network",
@@ -94,6 +95,9 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
             for c, loss, w in zip(report.candidates, report.losses, report.weights, strict=True)
         ]
         return self
+
+    def _keep_report(self, report):
+        """What else of the training is to be kept."""
 
     def _last_fit(self, encoder):
         """The network to go on with: that of the last fit, if it has any members; `encoder` is the one it had."""
