@@ -249,8 +249,8 @@ def report(args):
             f"without noise; medians over {' to '.join(map(str, sorted(seeds)))} seeds. {N_TRAIN} rows, {EPOCHS} "
             f"epochs of {N_TRAIN // BATCH} steps for every network, one network each, no early stopping, the same "
             f"settings ({', '.join(f'{k}={v}' for k, v in SETTINGS.items())}). `skan`: the pool of the first five, one "
-            "space an input at the end. `mlp`: scikit-learn's, two layers, Adam, the best of four learning rates by training "
-            "loss. `random`: cosines of random projections, the best of six bands by held-out rows, only the output "
+            "space an input at the end. `mlp`: scikit-learn's, two layers, Adam, the best of four learning rates by "
+            "training loss. `random`: cosines of random projections, the best of six bands by held-out rows, only the output "
             "trained. The last column is S-KAN's error over that of the best single family (for the noisy task: over "
             f"its noise floor, {NOISE} sqrt(parameters / rows), where that is larger). Bar: 1.5 on every task.\n",
             table(["task", *MODELS, "skan / best"], rows),
