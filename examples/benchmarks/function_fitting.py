@@ -250,9 +250,9 @@ def report(args):
             f"epochs of {N_TRAIN // BATCH} steps for every network, one network each, no early stopping, the same "
             f"settings ({', '.join(f'{k}={v}' for k, v in SETTINGS.items())}). `skan`: the pool of the first five, one "
             "space an input at the end. `mlp`: scikit-learn's, two layers, Adam, the best of four learning rates by "
-            "training loss. `random`: cosines of random projections, the best of six bands by held-out rows, only the output "
-            "trained. The last column is S-KAN's error over that of the best single family (for the noisy task: over "
-            f"its noise floor, {NOISE} sqrt(parameters / rows), where that is larger). Bar: 1.5 on every task.\n",
+            "training loss. `random`: cosines of random projections, the best of six bands by held-out rows, only the "
+            "output trained. The last column is S-KAN's error over that of the best single family (for the noisy task: "
+            f"over its noise floor, {NOISE} sqrt(parameters / rows), where that is larger). Bar: 1.5 on every task.\n",
             table(["task", *MODELS, "skan / best"], rows),
             f"Within 1.5 times the best single family: {within} of {len(tasks)} tasks; largest {max(ratios):.2f}, "
             f"median {np.median(ratios):.2f}.\n",
