@@ -17,6 +17,7 @@ from kan_tabular.bases.legendre import Legendre
 from kan_tabular.bases.node_spline import NodeSpline
 from kan_tabular.bases.piecewise_linear import PiecewiseLinear
 from kan_tabular.bases.polynomial_chaos import PolynomialChaos
+from kan_tabular.bases.pool import Pool
 from kan_tabular.bases.rational import Rational
 from kan_tabular.bases.relu import ReLUKAN
 from kan_tabular.bases.truncated_power import TruncatedPower
@@ -42,6 +43,7 @@ REGISTRY: dict[str, type[Basis]] = {
         NodeSpline,
         PiecewiseLinear,
         PolynomialChaos,
+        Pool,
         Rational,
         ReLUKAN,
         TruncatedPower,
@@ -52,7 +54,7 @@ REGISTRY: dict[str, type[Basis]] = {
 
 #: Not offered as a choice: families that exist for one purpose, and `daruan`. Its coefficients come from the angles of
 #: circuits, which the trainer does not know yet; with free coefficients it is a Fourier basis once more.
-_INTERNAL = {"category", "clipped", "daruan", "node_spline", "with_line"}
+_INTERNAL = {"category", "clipped", "daruan", "node_spline", "pool", "with_line"}
 
 
 def families(linear=False):
@@ -84,6 +86,7 @@ __all__ = [
     "NodeSpline",
     "PiecewiseLinear",
     "PolynomialChaos",
+    "Pool",
     "Rational",
     "ReLUKAN",
     "TruncatedPower",

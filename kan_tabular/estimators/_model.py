@@ -100,10 +100,10 @@ class FittedMixin:
         check_is_fitted(self)
         save(self, path)
 
-    def _explanation(self, values, X):
+    def _explanation(self, values, X, base=None):
         """Contributions (n, p, n_outputs) to the predictions of the table X, as shap has them."""
         network = self.network_
-        base = np.broadcast_to(network.base, (len(values), network.n_outputs)).copy()
+        base = np.broadcast_to(network.base if base is None else base, (len(values), network.n_outputs)).copy()
         if network.n_outputs == 1:
             values, base = values[:, :, 0], base[:, 0]
         data = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)

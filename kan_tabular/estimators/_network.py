@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from kan_tabular.estimators._model import FittedMixin
 from kan_tabular.estimators._validation import check_groups, check_number, read_basis, resolve_device
 from kan_tabular.fitted.deep import DeepNetwork
+from kan_tabular.fitted.explanation import interventional
 
 #: Settings that "auto" trains: weight decay, bending, additive start. Chosen on data outside the benchmarks
 #: (docs/design.md, section 5); what each table needs is decided by its own held-out rows.
@@ -36,10 +37,10 @@ _ITERATIONS = 200
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 800, 20, 200
 _HOLD_OUT_ROWS = 20
 #: Share of the epochs after which only the most useful settings go on.
-_SELECTION = None
+_SELECTION = 1 / 3
 _PERMUTATIONS = 8
-#: Rows on which `prune` measures the edges, at most.
-_PRUNING_ROWS = 512
+#: Rows on which `prune` measures edges and `interactions` pairs, at most.
+_MEASURED_ROWS = 512
 
 
 class NetworkEstimator(FittedMixin, BaseEstimator):
@@ -81,6 +82,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
                 start=start,
             )
         self.n_iter_ = report.n_epochs
+        self._keep_report(report)
         self.candidates_ = [
             {
                 "candidate": "additive" if c == "additive" else "network",
@@ -93,6 +95,9 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
             for c, loss, w in zip(report.candidates, report.losses, report.weights, strict=True)
         ]
         return self
+
+    def _keep_report(self, report):
+        """What else of the training is to be kept."""
 
     def _last_fit(self, encoder):
         """The network to go on with: that of the last fit, if it has any members; `encoder` is the one it had."""
@@ -210,7 +215,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
             if not (isinstance(value, (bool, np.bool_)) or _is_auto(value)):
                 raise ValueError(f"{name}={value!r}: expected 'auto', True or False.")
 
-    def explain(self, X, *, n_permutations=_PERMUTATIONS):
+    def explain(self, X, *, n_permutations=_PERMUTATIONS, background=None):
         """What each feature adds to each prediction, on the link scale (Shapley values).
 
         Parameters
@@ -218,16 +223,92 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
         X : table of shape (n, n_features)
         n_permutations : int
             Random orders of the features, each used forwards and backwards: more give less noise.
+        background : table, optional
+            Rows whose values stand in for those of absent features (interventional Shapley values, by the permutation
+            explainer of shap, which must be installed). By default an absent feature has its curves at their training
+            means; no background rows are needed or kept.
 
         Returns
         -------
         explanation : shap.Explanation, or `kan_tabular.fitted.explanation.Explanation` without shap
             ``values`` (n, n_features) or (n, n_features, n_classes), ``base_values``, ``data``, ``feature_names``.
-            Base value + sum of the values = `decision_function` (the prediction's linear predictor) exactly. A feature
-            that is "absent" has its curves at their training means; no background rows are needed or kept.
+            Base value + sum of the values = `decision_function` (the prediction's linear predictor) exactly.
         """
         Z = self._encode(X)
+        if background is not None:
+            values, base = interventional(self.network_.forward, Z, self._encode(background), n_permutations)
+            return self._explanation(values, X, base)
         return self._explanation(self.network_.shapley(Z, n_permutations, np.random.default_rng(0)), X)
+
+    def shape_function(self, feature, grid=None, class_=None):
+        """The main effect of one feature: its curves alone, every other feature's at their training mean.
+
+        What features do together is not in it (`interactions`, `non_additive_share`).
+
+        Parameters
+        ----------
+        feature : str or int
+            Name or position of the column.
+        grid : array-like, optional
+            Values (or level names) to read it at; by default 200 points across the training range, or all levels.
+        class_ : label, optional
+            Which class's effect, for more than two classes (default: the last). Otherwise None.
+
+        Returns
+        -------
+        shape : kan_tabular.fitted.ShapeFunction
+            ``x, y, kind, missing, density``. Networks have no standard errors: ``se`` and all bands are NaN.
+        """
+        from kan_tabular.fitted.effects import main_effect
+
+        check_is_fitted(self)
+        return main_effect(self.network_, self._position(feature), self._output(class_), grid)
+
+    def interactions(self, X, max_features=10):
+        """Pairs of features that do together what neither does alone, the strongest first.
+
+        Parameters
+        ----------
+        X : table of shape (n, n_features)
+            Rows to measure on, such as (some of) the training rows; at most 512 of them are used.
+        max_features : int
+            Pairs of the most important features.
+
+        Returns
+        -------
+        table : pandas.DataFrame
+            ``feature_1``, ``feature_2``, ``strength`` (standard deviation of the pair's effect on the linear predictor
+            over the rows, averaged over classes or targets) and ``share`` (of the variance of all effects in the
+            table and all main effects).
+
+        Notes
+        -----
+        Functional ANOVA anchored at the training means of the first layer's curves: the effect of a pair is what the
+        network says with both present, less both main effects and the base. Shares are of effects, which correlated
+        features make overlap.
+        """
+        import pandas as pd
+
+        from kan_tabular.fitted.effects import pair_effects
+
+        Z = self._encode(X)
+        Z = Z[np.sort(np.random.default_rng(0).permutation(len(Z))[:_MEASURED_ROWS])]
+        names = self.network_.feature_names
+        top = sorted(np.argsort(-self.feature_importances_, kind="stable")[:max_features].tolist())
+        pairs = list(itertools.combinations(top, 2))
+        variances = np.zeros(0)
+        if pairs:
+            variances = pair_effects(self.network_, Z, pairs).var(0).mean(1)
+        total = variances.sum() + self.network_.effects(Z).var(0).mean(1).sum()
+        table = pd.DataFrame(
+            {
+                "feature_1": [names[j] for j, _ in pairs],
+                "feature_2": [names[k] for _, k in pairs],
+                "strength": np.sqrt(variances),
+                "share": variances / (total if total > 0 else 1.0),
+            }
+        )
+        return table.sort_values("strength", ascending=False, kind="stable", ignore_index=True)
 
     def importance(self, X=None, kind="mean_abs"):
         """Importance of each feature, not normalised.
@@ -308,7 +389,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
 
         Z = self._encode(X)
         if self.network_.n_members:
-            rows = np.sort(np.random.default_rng(0).permutation(len(Z))[:_PRUNING_ROWS])
+            rows = np.sort(np.random.default_rng(0).permutation(len(Z))[:_MEASURED_ROWS])
             self.network_, _ = pruned(self.network_, Z[rows], threshold)
         return self
 

@@ -146,6 +146,10 @@ class DeepNetwork(NetworkBase):
     def _additive(self):
         return StackedCurves(self.additive)
 
+    def additive_curves(self, Z):
+        """Values of the additive part's curves at the encoded rows `Z` (n, p): (n, p, C)."""
+        return self._additive.evaluate(self.front(Z))
+
     def columns(self, Z):
         """Design columns (n, P) of the encoded rows `Z` (n, p)."""
         return self._design.evaluate(self.front(Z))[:, self._is_column]
@@ -169,13 +173,14 @@ class DeepNetwork(NetworkBase):
         """Linear predictor (n, n_outputs)."""
         out = []
         for rows in self._blocks(len(Z)):
-            eta = self.intercept + self._additive.evaluate(self.front(Z[rows])).sum(1)
+            eta = self.intercept + self.additive_curves(Z[rows]).sum(1)
             if self.n_members:
                 eta = eta + self.head(self.columns(Z[rows]) @ self._first + self.bias.ravel())
-            out.append(self._to_user(eta))
+            out.append(self.to_user(eta))
         return out[0] if len(out) == 1 else np.concatenate(out)
 
-    def _to_user(self, eta, shift=True):
+    def to_user(self, eta, shift=True):
+        """Fitted outputs (..., C) in the response's units, a column for each that users see; effects take no shift."""
         return (eta * self.scale + (self.shift if shift else 0.0)) @ self.output_map
 
     def _blocks(self, n):
@@ -186,7 +191,7 @@ class DeepNetwork(NetworkBase):
     @cached_property
     def base(self):
         """Linear predictor where every edge of the first layer has its training mean: (n_outputs,)."""
-        return self._to_user(self.intercept + self.head(self.bias.reshape(1, -1)))[0]
+        return self.to_user(self.intercept + self.head(self.bias.reshape(1, -1)))[0]
 
     def effects(self, Z):
         """Each feature on its own, every other edge at its training mean: (n, p, n_outputs).
@@ -209,12 +214,12 @@ class DeepNetwork(NetworkBase):
             X = self.columns(Z[rows])
             h = X @ self._first + self.bias.ravel()
             said = self.head(h) if self.n_members else None
-            additive = self._additive.evaluate(self.front(Z[rows]))
+            additive = self.additive_curves(Z[rows])
             for j, own in enumerate(self.column_slices):
                 eta = additive[:, j]
                 if self.n_members:
                     eta = eta + change(h, X[:, own] @ self._first[own], said)
-                out[rows, j] = self._to_user(eta, shift=False)
+                out[rows, j] = self.to_user(eta, shift=False)
         return out
 
     def shapley(self, Z, n_permutations, rng):
@@ -228,7 +233,7 @@ class DeepNetwork(NetworkBase):
         orders = [o for _ in range(n_permutations) for o in _and_reverse(rng.permutation(len(columns)))]
         for rows in self._blocks(len(Z)):
             X = self.columns(Z[rows])
-            value = self._additive.evaluate(self.front(Z[rows]))
+            value = self.additive_curves(Z[rows])
             for order in orders if self.n_members else ():
                 h = np.broadcast_to(self.bias.ravel(), (len(X), self.bias.size))
                 before = self.head(h)
@@ -237,7 +242,7 @@ class DeepNetwork(NetworkBase):
                     after = self.head(h)
                     value[:, j] += (after - before) / len(orders)
                     before = after
-            out[rows] = self._to_user(value, shift=False)
+            out[rows] = self.to_user(value, shift=False)
         return out
 
     def node_values(self, Z):

@@ -25,13 +25,18 @@ class DiagramLayer:
     sizes : ndarray (n_sources, n_targets)
         Standard deviation of each edge's output over training rows.
     nodes : ndarray of int (n_targets,), optional
-        The node that each target leads to, where a node can take two: it multiplies what reaches them.
+        The node that each target leads to. By default its own; a node with two targets multiplies what reaches them.
     """
 
     x: list[np.ndarray]
     y: list[np.ndarray]
     sizes: np.ndarray
     nodes: np.ndarray | None = None
+
+    @property
+    def node_of(self):
+        """`nodes`, or each target's own position."""
+        return np.arange(self.sizes.shape[1]) if self.nodes is None else self.nodes
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,39 @@ class Explanation:
     feature_names: list[str]
 
 
-def explanation(values, base_values, data, feature_names):
-    """A `shap.Explanation` where shap is installed, so its plots take it as it is; otherwise our own."""
+def interventional(predict, Z, background, n_permutations):
+    """Shapley values of `predict` (rows (m, p) -> (m, C)) by shap, absent features taking values of background rows.
+
+    Returns
+    -------
+    values : ndarray (n, p, C)
+    base : ndarray (C,)
+        Mean prediction of the background rows.
+    """
+    shap = _shap()
+    if shap is None:
+        raise ImportError("explain(..., background=...) needs shap: pip install 'kan-tabular[explain]'.")
+    masker = shap.maskers.Independent(background, max_samples=len(background))
+    explainer = shap.explainers.Permutation(predict, masker, seed=0)
+    evaluations = n_permutations * (2 * Z.shape[1] + 1)
+    values = explainer(Z, max_evals=evaluations, silent=True, batch_size=len(background)).values
+    return values if values.ndim == 3 else values[:, :, None], predict(background).mean(0)
+
+
+def _shap():
+    """The shap package, or None."""
     if find_spec("shap") is None:
-        return Explanation(values, base_values, data, feature_names)
+        return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its import trips over the deprecations of its own dependencies
         import shap
 
+    return shap
+
+
+def explanation(values, base_values, data, feature_names):
+    """A `shap.Explanation` where shap is installed, so its plots take it as it is; otherwise our own."""
+    shap = _shap()
+    if shap is None:
+        return Explanation(values, base_values, data, feature_names)
     return shap.Explanation(values, base_values=base_values, data=data, feature_names=feature_names)

@@ -88,6 +88,21 @@ class ShapeFunction:
         return self.y + self.critical * self.se
 
 
+def read_grid(feature, grid=None):
+    """Values of a feature to read its shape at, and their codes: `grid` (values, or level names), or the default."""
+    if feature.kind == "category":
+        names = feature.levels if grid is None else [str(g) for g in grid]
+        codes = {v: float(k) for k, v in enumerate(feature.levels)}
+        return np.array(names, dtype=object), np.array([codes.get(v, -1.0) for v in names])
+    if grid is None:
+        low, high = (0.0, 1.0) if np.isnan(feature.low) else (feature.low, feature.high)
+        grid = np.linspace(low, high, _GRID)
+    grid = np.asarray(grid, float)
+    if grid.ndim != 1 or not np.isfinite(grid).all():
+        raise ValueError(f"grid for {feature.name!r} must be a one-dimensional array of finite numbers.")
+    return grid, grid
+
+
 class ShapeReader:
     """Reads the shape of feature `j` for one output off a fitted network."""
 
@@ -98,7 +113,7 @@ class ShapeReader:
 
     def read(self, grid=None):
         """The shape at `grid` (values, or level names); by default across the training range, or all levels."""
-        x, z = self._grid(grid)
+        x, z = read_grid(self.feature, grid)
         R = self.curves.columns(z)
         se = self._se(R, True)
         missing = None
@@ -123,20 +138,6 @@ class ShapeReader:
     def _b(self):
         return self.curves.coefficients @ self.map
 
-    def _grid(self, grid):
-        feature = self.feature
-        if feature.kind == "category":
-            names = feature.levels if grid is None else [str(g) for g in grid]
-            codes = {v: float(k) for k, v in enumerate(feature.levels)}
-            return np.array(names, dtype=object), np.array([codes.get(v, -1.0) for v in names])
-        if grid is None:
-            low, high = (0.0, 1.0) if np.isnan(feature.low) else (feature.low, feature.high)
-            grid = np.linspace(low, high, _GRID)
-        grid = np.asarray(grid, float)
-        if grid.ndim != 1 or not np.isfinite(grid).all():
-            raise ValueError(f"grid for {feature.name!r} must be a one-dimensional array of finite numbers.")
-        return grid, grid
-
     def _covariance(self, corrected):
         """Covariance (k, k) of the columns of this output."""
         k, C = self.curves.n_columns, len(self.map)
@@ -153,7 +154,7 @@ class ShapeReader:
         key = ("critical", self.j, tuple(self.map))
         cache = self.network._cache
         if key not in cache:
-            R = self.curves.columns(self._grid(None)[1])
+            R = self.curves.columns(read_grid(self.feature, None)[1])
             values, axes = np.linalg.eigh(self._covariance(True)) if R.shape[1] else (np.zeros(0), np.zeros((0, 0)))
             root = R @ (axes * np.sqrt(np.maximum(values, 0.0)))
             norm = np.sqrt((root**2).sum(1))

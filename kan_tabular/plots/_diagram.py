@@ -21,13 +21,16 @@ class Selection:
         The edges of each layer.
     nodes : list of list of int
         The nodes of each layer, the outputs included, in the order in which they are drawn.
+    joins : list of ndarray of int (n_targets,)
+        The node that each target of a layer's edges leads to.
     """
 
     masks: list
     nodes: list
+    joins: list
 
 
-def select(sizes, importances, max_features, min_size, max_edges):
+def select(sizes, importances, max_features, min_size, max_edges, joins=None):
     """The most important inputs, the largest edges between them, and the nodes that these connect.
 
     Parameters
@@ -39,7 +42,10 @@ def select(sizes, importances, max_features, min_size, max_edges):
         Smallest edge, as a share of the largest of its layer.
     max_edges : int or None
         Most edges of a layer.
+    joins : list of ndarray of int (n_targets,), optional
+        The node that each target leads to; by default its own.
     """
+    joins = [np.arange(size.shape[1]) for size in sizes] if joins is None else joins
     top = np.argsort(-importances, kind="stable")[:max_features]
     masks = []
     for k, size in enumerate(sizes):
@@ -47,7 +53,7 @@ def select(sizes, importances, max_features, min_size, max_edges):
         if k == 0:
             mask[np.setdiff1d(np.arange(len(size)), top)] = False
         masks.append(mask)
-    _prune(masks)
+    _prune(masks, joins)
     if max_edges is not None:
         for k in reversed(
             range(len(sizes))
@@ -57,25 +63,27 @@ def select(sizes, importances, max_features, min_size, max_edges):
                 masks[k] = np.zeros(drawn.size, dtype=bool)
                 masks[k][np.argsort(-drawn, kind="stable")[:max_edges]] = True
                 masks[k] = masks[k].reshape(sizes[k].shape)
-                _prune(masks)
+                _prune(masks, joins)
     inputs = [int(i) for i in top if masks[0][i].any()] or [int(i) for i in top]
     nodes = [inputs]
     for k in range(len(sizes) - 1):
-        weight = np.where(masks[k], sizes[k], 0.0)[nodes[-1]]
+        into = np.where(masks[k], sizes[k], 0.0)[nodes[-1]]
+        weight = np.zeros((len(into), len(sizes[k + 1])))
+        np.add.at(weight.T, joins[k], into.T)
         total = weight.sum(0)
         rank = np.arange(len(weight)) @ weight / np.where(total > 0, total, 1.0)
         nodes.append([int(j) for j in np.argsort(rank, kind="stable") if total[j] > 0])
-    return Selection(masks, [*nodes, list(range(sizes[-1].shape[1]))])
+    return Selection(masks, [*nodes, list(range(sizes[-1].shape[1]))], joins)
 
 
-def _prune(masks):
+def _prune(masks, joins):
     """Drop edges that lead to a hidden node without edges on its other side."""
     changed = True
     while changed:
         before = sum(mask.sum() for mask in masks)
-        for first, second in zip(masks, masks[1:], strict=False):
-            alive = first.any(0) & second.any(1)
-            first &= alive
+        for first, second, join in zip(masks, masks[1:], joins, strict=False):
+            alive = np.isin(np.arange(len(second)), join[first.any(0)]) & second.any(1)
+            first &= alive[join]
             second &= alive[:, None]
         changed = sum(mask.sum() for mask in masks) < before
 
@@ -123,10 +131,12 @@ def lay_out(selection):
     The boxes of a layer stand one above the other, those of one source together and beside it; where they would be too
     small they are staggered in up to three columns.
     """
-    layers = [
-        [[t for t in targets if mask[s, t]] for s in sources]
-        for mask, sources, targets in zip(selection.masks, selection.nodes, selection.nodes[1:], strict=False)
-    ]
+    layers = []
+    for mask, sources, nodes, join in zip(
+        selection.masks, selection.nodes, selection.nodes[1:], selection.joins, strict=False
+    ):
+        targets = [t for node in nodes for t in np.flatnonzero(join == node).tolist()]
+        layers.append([[t for t in targets if mask[s, t]] for s in sources])
     rooms = [_rooms(groups) for groups in layers]
     units = [sum(room) for room in rooms]
     rows = max(0.38 * len(selection.nodes[0]), 0.34 * len(selection.nodes[-1]))

@@ -20,8 +20,8 @@ class NetworkDisplay:
     Each curve runs over the training range of its input, on the scale on which the network sees it, or over the values
     that its hidden node takes on training rows; a category has one bar a level. Every curve has its own vertical scale:
     how much an edge matters, the standard deviation of its output, is shown by how dark it is beside the largest of
-    its layer. Inputs stand in order of importance. Effects of missing values are not drawn. It is recommended to use
-    :meth:`from_estimator`. All parameters are stored as attributes.
+    its layer. A circle with a cross multiplies two sums. Inputs stand in order of importance. Effects of missing values
+    are not drawn. It is recommended to use :meth:`from_estimator`. All parameters are stored as attributes.
 
     Parameters
     ----------
@@ -127,7 +127,8 @@ class NetworkDisplay:
         if not 0 <= min_size <= 1:
             raise ValueError(f"min_size must be between 0 and 1; got {min_size!r}.")
         sizes = [np.asarray(layer.sizes, dtype=float) for layer in self.layers]
-        selection = select(sizes, np.asarray(self.importances, dtype=float), max_features, min_size, max_edges)
+        joins = [layer.node_of for layer in self.layers]
+        selection = select(sizes, np.asarray(self.importances, dtype=float), max_features, min_size, max_edges, joins)
         layout = lay_out(selection)
         names = safe_labels([self.feature_names[i] for i in selection.nodes[0]], width=28)
         outputs = safe_labels(self.output_names, width=24)
@@ -152,6 +153,13 @@ class NetworkDisplay:
             self.edges_.append(self._draw_layer(k, layer, sizes[k], layout, colours, last, scale))
         dots = [place for places in layout.nodes for place in places.values()]
         ax.scatter(*np.transpose(dots), s=22 * scale**2, color=text_colour(), zorder=5, linewidth=0)
+        for k, layer in enumerate(self.layers):
+            twice = np.flatnonzero(np.bincount(layer.node_of) > 1)
+            times = [place for node, place in layout.nodes[k + 1].items() if node in twice]
+            if times:
+                face = {"facecolor": _page(ax), "edgecolor": text_colour(), "linewidth": 0.8 * scale}
+                ax.scatter(*np.transpose(times), s=110 * scale**2, zorder=5, **face)
+                ax.scatter(*np.transpose(times), s=40 * scale**2, marker="x", color=text_colour(), zorder=6)
         font = {"fontsize": max(_FONT * scale, 4.0), "va": "center"}
         for name, (x, y) in zip(names, layout.nodes[0].values(), strict=True):
             ax.text(x - 0.13, y, name, ha="right", **font)
@@ -176,7 +184,7 @@ class NetworkDisplay:
         for source, target in order:
             box = layout.boxes[k][source, target]
             fade = _FAINTEST + (1 - _FAINTEST) * sizes[source, target] / largest
-            wires.append(wire(layout.nodes[k][source], box, layout.nodes[k + 1][target]))
+            wires.append(wire(layout.nodes[k][source], box, layout.nodes[k + 1][layer.node_of[target]]))
             wire_colours.append(to_rgba(colours[target] if last and len(colours) > 1 else muted, 0.75 * fade))
             x0, y0 = box.x - wide / 2, box.y - tall / 2
             corners.append([(x0, y0), (x0 + wide, y0), (x0 + wide, y0 + tall), (x0, y0 + tall)])
@@ -195,7 +203,7 @@ class NetworkDisplay:
 
     def _caption(self, selection, sizes):
         """What is not drawn, in words."""
-        n_hidden = sum(size.shape[1] for size in sizes[:-1])
+        n_hidden = sum(len(size) for size in sizes[1:])
         counts = (
             ("input", len(selection.nodes[0]), len(sizes[0])),
             ("hidden node", sum(map(len, selection.nodes[1:-1])), n_hidden),

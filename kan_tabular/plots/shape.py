@@ -118,6 +118,8 @@ class ShapeDisplay:
 
         styles = class_styles(len(classes))
         bands = 2 if len(classes) == 1 else 1 if len(classes) <= 3 else 0
+        if all(np.isnan(shape.se).all() for panel in self.shapes for shape in panel.values()):
+            bands = 0  # a network's main effects come without standard errors
         limits = [_panels.effect_limits(panel.values(), bands) for panel in self.shapes]
         if sharey:
             limits = [(min(low for low, _ in limits), max(high for _, high in limits))] * len(limits)
