@@ -248,7 +248,8 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
         grid : array-like, optional
             Values (or level names) to read it at; by default 200 points across the training range, or all levels.
         class_ : label, optional
-            Which class's effect, for more than two classes (default: the last). Otherwise None.
+            Which class's effect, for more than two classes (default: the last); for several targets or quantiles the
+            position of one. Otherwise None.
 
         Returns
         -------
