@@ -144,8 +144,10 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
         full_batch = self.solver == "lbfgs"
         if full_batch and self.max_iter == "auto":
             epochs = _ITERATIONS
+        kept = [c["candidate"] for c in self.candidates_ if c["weight"] > 0] if warm else []
         return Options(
             settings=self._settings(additive_fit, warm),
+            additive=additive_fit and _is_auto(self.additive_start) and "additive" in kept,
             hidden=tuple(tuple(map(int, h)) if np.ndim(h) else int(h) for h in self.hidden_layer_sizes),
             family=None if isinstance(self.basis, str) and self.basis == "bspline" else read_basis(self.basis),
             n_estimators=self.n_estimators,
