@@ -129,7 +129,7 @@ def test_more_training_makes_no_kept_setting_worse_and_trains_no_other(case):
     assert min(np.array(losses) - np.array(list(first.values()))) < -1e-3  # it did learn more
     second = kept(model)
     model.fit(X, y, **exposure)  # and once more: of those that are left
-    assert [c for c in kept(model)] == [s for s in second if s in kept(model)] and len(second) <= len(first)
+    assert list(kept(model)) == [s for s in second if s in kept(model)] and len(second) <= len(first)
 
 
 def test_far_too_large_steps_cannot_spoil_it():
