@@ -700,6 +700,29 @@ def test_grids_grow_while_training():
         refused(lambda sizes=sizes: KANRegressor(grid_size=sizes).fit(X, y), "grid_size")
 
 
+@pytest.mark.parametrize("response", ["gaussian", "multiclass"])
+def test_weak_settings_are_given_up_midway_where_that_is_asked_for(response, monkeypatch, caught, tmp_path):
+    from kan_tabular.estimators import _network
+
+    X, y, _ = simulate(response)
+    whole = MAKE[response](max_iter=10).fit(X, y)
+    monkeypatch.setattr(_network, "_SELECTION", 0.5)
+    model = MAKE[response](max_iter=10).fit(X, y)
+    assert caught["network"].n_members == 2 * 3  # the three most useful ones
+    own, all_of_them = ([c for c in m.candidates_ if c["candidate"] == "network"] for m in (model, whole))
+    assert [c["alpha"] for c in own] == [c["alpha"] for c in all_of_them] and len(own) == 6
+    assert np.isfinite([c["held_out_loss"] for c in own]).all()
+    weighed = [c for c in own if c["weight"] > 0]
+    assert 1 <= len(weighed) <= 3 and len(model.network_.weights) == 2 * len(weighed)
+    for c, other in zip(own, all_of_them, strict=True):  # none is better for fewer epochs
+        assert c["held_out_loss"] >= other["held_out_loss"] - 1e-3
+    np.testing.assert_allclose(model.explain(X).values.sum(1) + model.explain(X).base_values, link(model, X))
+    model.save(tmp_path / "model.kan")
+    np.testing.assert_array_equal(answer(kan_tabular.load(tmp_path / "model.kan"), X), answer(model, X))
+    model.set_params(warm_start=True).fit(X, y)  # with those that were left, none of which is given up again
+    assert caught["network"].n_members == 2 * len(weighed)
+
+
 def test_a_wide_table_of_many_classes_has_no_additive_fit():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(150, 30)), np.arange(150) % 6
