@@ -7,13 +7,24 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-__all__ = ["KAAMClassifier", "KAAMRegressor", "KANRegressor", "LogisticKAN", "__version__", "load"]
+__all__ = [
+    "KAAMClassifier",
+    "KAAMRegressor",
+    "KANRegressor",
+    "LogisticKAN",
+    "SKANClassifier",
+    "SKANRegressor",
+    "__version__",
+    "load",
+]
 
 _HOMES = {
     "KAAMClassifier": "kan_tabular.estimators.additive",
     "KAAMRegressor": "kan_tabular.estimators.additive",
     "KANRegressor": "kan_tabular.estimators.network",
     "LogisticKAN": "kan_tabular.estimators.network",
+    "SKANClassifier": "kan_tabular.estimators.selectable",
+    "SKANRegressor": "kan_tabular.estimators.selectable",
     "load": "kan_tabular.persistence",
 }
 

@@ -42,6 +42,8 @@ _ESTIMATORS = {
     "KAAMRegressor": "kan_tabular.estimators.additive",
     "KANRegressor": "kan_tabular.estimators.network",
     "LogisticKAN": "kan_tabular.estimators.network",
+    "SKANClassifier": "kan_tabular.estimators.selectable",
+    "SKANRegressor": "kan_tabular.estimators.selectable",
 }
 
 # JSON objects with this key stand for what JSON has no word for: tuples, NumPy values, infinities.
@@ -53,7 +55,7 @@ def save(estimator, path):
 
     Parameters
     ----------
-    estimator : KAAMClassifier, KAAMRegressor, LogisticKAN or KANRegressor
+    estimator : KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier or SKANRegressor
         A fitted estimator.
     path : str or path-like
         The file to write. An existing file is replaced only after the new one is complete.
@@ -102,7 +104,7 @@ def load(path):
 
     Returns
     -------
-    KAAMClassifier, KAAMRegressor, LogisticKAN or KANRegressor
+    KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier or SKANRegressor
         The fitted estimator.
 
     Raises

@@ -112,6 +112,20 @@ def layers_section():
     ]
 
 
+def variance_section():
+    rows = []
+    for r in latest("variance", "name"):
+        for when, values in (("start", r["start"]), (f"after {r['epochs']} epochs", r["trained"])):
+            rows.append([r["name"], when, *(f"{v:.2f}" for v in values)])
+    if not rows:
+        return ["Not run (`networks.py variance`).\n"]
+    return [
+        "Mean variance of the nodes of eight hidden layers of 16 nodes over the rows of breast cancer, one member of "
+        "each family. Hidden edges start as straight lines in the clipped value, scaled on the rows themselves.\n",
+        table(["family", "", *(f"layer {k + 1}" for k in range(len(rows[0]) - 2))], rows),
+    ]
+
+
 def fit_time_section():
     rows, shares = [], []
     for r in latest("fit-time", "name"):

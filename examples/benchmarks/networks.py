@@ -4,6 +4,7 @@ Each part prints Markdown and keeps its numbers in ``results/networks.jsonl``::
 
     python examples/benchmarks/networks.py pykan --pykan-python PATH   # an environment with pykan 0.2.8
     python examples/benchmarks/networks.py layers                      # one training step of a hidden layer
+    python examples/benchmarks/networks.py variance                    # of the nodes, through eight layers
     python examples/benchmarks/networks.py fit-time                    # against MLPClassifier and XGBoost
     python examples/benchmarks/networks.py predict                     # latency of one row; loading without torch
     python examples/benchmarks/networks.py scaling                     # rows, members, memory
@@ -45,6 +46,7 @@ PYKAN_STEPS = 1000
 SHAPES = ((256, 16, 64), (2048, 16, 64), (256, 64, 64), (128, 30, 16))
 SIZES = (1_000, 10_000, 100_000)
 MEMBERS = (2, 4, 8, 16)
+DEPTH = 8
 
 
 def record(what, **values):
@@ -73,6 +75,39 @@ def interleaved(calls, rounds, repeats=1):
 # --------------------------------------------------------------------------------------------------------- pykan
 
 
+def design_of(X, y, n_knots):
+    """Single-precision design columns of a table, and training data for one member on all rows."""
+    import torch
+
+    from kan_tabular.bases import BSpline
+    from kan_tabular.encoding import TableEncoder
+    from kan_tabular.encoding.table import read_table
+    from kan_tabular.fitted.front import Front
+    from kan_tabular.likelihoods import Bernoulli
+    from kan_tabular.solvers.problem import build_problem
+    from kan_tabular.training.trainer import TrainingData
+
+    def tensor(array):
+        return torch.tensor(np.asarray(array), dtype=torch.float32)
+
+    n, weights = len(y), np.ones(len(y))
+    encoder = TableEncoder("from_dtype")
+    Z = encoder.fit_transform(read_table(X), weights)
+    Z = Front.fit(Z, encoder.features_, weights)(Z)
+    settings = {"family": BSpline(n_knots), "smoothing": "auto", "select": True, "n_outputs": 1, "device": "cpu"}
+    design = build_problem(Z, encoder.features_, weights, **settings).design.matrix(np.float32)
+    return TrainingData(
+        X=tensor(design),
+        y=tensor(y),
+        weights=tensor(weights),
+        known=torch.zeros(n, 1),
+        offsets=torch.zeros(1, 0, 1),
+        base=tensor(Bernoulli().initial(y, weights)),
+        additive=torch.zeros(1),
+        held_out=None,
+    )
+
+
 def fit_member(X, y, hidden, target, seed=0):
     """One member on all rows, from the raw table to a training loss of at most `target`.
 
@@ -94,43 +129,19 @@ def fit_member(X, y, hidden, target, seed=0):
     import torch
 
     from kan_tabular.bases import NodeSpline
-    from kan_tabular.encoding import TableEncoder
-    from kan_tabular.encoding.table import read_table
-    from kan_tabular.fitted.front import Front
     from kan_tabular.likelihoods import Bernoulli
-    from kan_tabular.solvers.problem import build_problem
     from kan_tabular.training.lbfgs import fit_full_batch
     from kan_tabular.training.network import MemberNetwork
-    from kan_tabular.training.trainer import TrainingData
-
-    def tensor(array):
-        return torch.tensor(np.asarray(array), dtype=torch.float32)
 
     start = time.process_time()
-    n, likelihood, weights = len(y), Bernoulli(), np.ones(len(y))
-    encoder = TableEncoder("from_dtype")
-    Z = encoder.fit_transform(read_table(X), weights)
-    Z = Front.fit(Z, encoder.features_, weights)(Z)
-    settings = {"n_knots": 2, "smoothing": "auto", "select": True, "n_outputs": 1, "device": "cpu"}
-    design = build_problem(Z, encoder.features_, weights, **settings).design.matrix(np.float32)
+    likelihood, data = Bernoulli(), design_of(X, y, 2)
     designed = time.process_time()
     generator = torch.Generator().manual_seed(seed)
-    network = MemberNetwork(np.ones((1, design.shape[1])), hidden, 1, NodeSpline(3), generator)
-    base = likelihood.initial(y, weights)
-    data = TrainingData(
-        X=tensor(design),
-        y=tensor(y),
-        weights=tensor(weights),
-        known=torch.zeros(n, 1),
-        offsets=torch.zeros(1, 0, 1),
-        base=tensor(base),
-        additive=torch.zeros(1),
-        held_out=None,
-    )
+    network = MemberNetwork(np.ones((1, data.X.shape[1])), hidden, 1, NodeSpline(3), generator)
     _, evaluations = fit_full_batch(network, data, likelihood, target=target, max_iter=500, tol=0.0)
     done = time.process_time()
-    eta = network(data.X).detach().double().numpy()[0] + base
-    loss = -likelihood.value(eta, y, weights) / n
+    eta = network(data.X).detach().double().numpy()[0] + data.base.double().numpy()
+    loss = -likelihood.value(eta, y, np.ones(len(y))) / len(y)
     parts = {"seconds": done - start, "design_s": designed - start, "training_s": done - designed}
     return {"loss": loss, "evaluations": evaluations, **parts}
 
@@ -195,6 +206,40 @@ def run_layers(args):
         calls = {name: lambda layer=layer, step=step: step(layer) for name, layer in layers.items()}
         record("layers", shape=[rows, width, outputs], seconds=interleaved(calls, args.rounds, 3))
     print("\n".join(pages.layers_section()))
+
+
+# ------------------------------------------------------------------------------------------------------ variance
+
+
+def run_variance(args):
+    """Variance of the nodes of eight hidden layers, at the start and after training, for every family."""
+    import torch
+    from sklearn.datasets import load_breast_cancer
+
+    from kan_tabular.bases import REGISTRY, Clipped, NodeSpline, families
+    from kan_tabular.likelihoods import Bernoulli
+    from kan_tabular.training.network import MemberNetwork
+    from kan_tabular.training.sparsity import EdgeSparsity
+    from kan_tabular.training.trainer import Schedule, train
+
+    X, y = load_breast_cancer(return_X_y=True)
+    data = design_of(X, y.astype(float), 10)
+    schedule = Schedule(epochs=args.epochs, batch_size=64, learning_rate=0.01)
+    for name in families():
+        basis = NodeSpline(5) if name == "bspline" else Clipped(REGISTRY[name]())
+        generator = torch.Generator().manual_seed(0)
+        network = MemberNetwork(np.ones((1, data.X.shape[1])), (16,) * DEPTH, 1, basis, generator)
+        network.even_out(data.X)
+        start = node_variances(network, data.X)
+        sparsity = EdgeSparsity(0.0, [1], torch.device("cpu"))
+        train(network, data, Bernoulli(), np.zeros(1), schedule, generator, sparsity)
+        record("variance", name=name, start=start, trained=node_variances(network, data.X), epochs=args.epochs)
+    print("\n".join(pages.variance_section()))
+
+
+def node_variances(network, X):
+    """Mean variance of the nodes of each hidden layer over the rows."""
+    return [float(h.detach().double().var(0).mean()) for h in network.nodes(X)]
 
 
 # ------------------------------------------------------------------------------------------------------ fit time
@@ -350,6 +395,7 @@ def run_accuracy(args):
 SECTIONS = {
     "Against pykan": pages.pykan_section,
     "One hidden layer": pages.layers_section,
+    "Variance through depth": pages.variance_section,
     "Time to fit": pages.fit_time_section,
     "Prediction": pages.predict_section,
     "Rows, members and memory": pages.scaling_section,
@@ -387,6 +433,7 @@ def main(argv=None):
 
     add("pykan", run_pykan, 3).add_argument("--pykan-python", help="interpreter with pykan 0.2.8")
     add("layers", run_layers, 60)
+    add("variance", run_variance).add_argument("--epochs", type=int, default=20)
     add("fit-time", run_fit_time, 3).add_argument("--tables", type=lambda text: text.split(","))
     add("predict", run_predict).add_argument("--calls", type=int, default=1000)
     scaling = add("scaling", run_scaling, 1)

@@ -20,6 +20,8 @@ class Basis(ABC):
 
     #: name under which the family is registered and saved
     name: str
+    #: False where nodes learn the shape of the functions (class B)
+    linear = True
 
     @property
     @abstractmethod
@@ -45,7 +47,7 @@ class Basis(ABC):
 
     @abstractmethod
     def derivative(self, x, order: int = 1):
-        """Derivatives of the given order at `x` of any shape: array (..., K)."""
+        """Derivatives of order 0 (the values), 1 or 2 at `x` of any shape: array (..., K)."""
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Starting values (q,) of the nonlinear parameters of one node, by name; empty for linear families.
@@ -56,7 +58,10 @@ class Basis(ABC):
         return {}
 
     def line(self) -> np.ndarray | None:
-        """Coefficients (K,) of a straight line in x; None where the family has none, and is given one beside it."""
+        """Coefficients (K,) of a straight line in x (of any slope but 0, and any height); None where there is none.
+
+        A linear family without one is used with the line beside it (`WithLine`).
+        """
         return None
 
     @abstractmethod

@@ -32,7 +32,7 @@ def trimmed_range(values, counts):
     if not (reach > 0 and len(values) > 4):
         return low, high, [False, False]
     hold = [bool(low < q05 - reach), bool(high > q95 + reach)]
-    return max(low, q05 - reach), min(high, q95 + reach), hold
+    return max(low, float(q05 - reach)), min(high, float(q95 + reach)), hold
 
 
 class BSpline(Basis):
@@ -77,7 +77,7 @@ class BSpline(Basis):
         n_knots = min(self.n_knots, len(values) - degree - 1)
         if n_knots > 0:
             inner = weighted_quantiles(values, counts, np.arange(1, n_knots + 1) / (n_knots + 1))
-            inner = _spaced(inner, (high - low) * 1e-6, low, high)
+            inner = spaced(inner, (high - low) * 1e-6, low, high)
         self._set(low, high, (inner - low) / ((high - low) or 1.0), degree, hold)
         return self
 
@@ -183,7 +183,7 @@ class BSpline(Basis):
         return basis
 
 
-def _spaced(knots, gap, low, high):
+def spaced(knots, gap, low, high):
     """Knots at least `gap` apart and away from both ends."""
     kept = []
     last = low

@@ -19,7 +19,8 @@ class Clipped(Basis):
 
     The clip sends every real number into (-3, 3), on which the family is placed, so no continuation is ever needed.
     Each function is centred and scaled to the standard deviation of the line (over that interval, evenly), so that one
-    strength of weight decay means the same for every family. The line comes first: networks start with it.
+    strength of weight decay means the same for every family. The line comes first: networks start with it. A family
+    with nonlinear parameters is centred and scaled at their start.
 
     Parameters
     ----------
@@ -33,9 +34,14 @@ class Clipped(Basis):
         grid = np.linspace(-_RANGE, _RANGE, _GRID)
         self.family = deepcopy(family).fit(grid)
         values = self.family.evaluate(grid)
-        spread, line = values.std(0), np.corrcoef(grid, values.T)[0, 1:] if values.shape[1] else np.zeros(0)
+        centred, unit = values - values.mean(0), grid / np.linalg.norm(grid)
+        spread, along = values.std(0), np.abs(unit @ centred) / np.sqrt(_GRID)
         moves = spread > 1e-9 * max(spread.max(initial=0.0), 1e-300)
-        self.kept = np.flatnonzero(moves & (np.abs(line) < 1 - 1e-9))
+        straight = along > (1 - 1e-9) * spread
+        if not self.family.linear:  # it may be straight at the start only
+            line = self.family.line()
+            straight &= line is not None and line != 0
+        self.kept = np.flatnonzero(moves & ~straight)
         self.means = values.mean(0)[self.kept]
         self.scales = (grid / _RANGE).std() / spread[self.kept]
 
@@ -49,6 +55,10 @@ class Clipped(Basis):
     @property
     def domain(self):
         return -np.inf, np.inf
+
+    @property
+    def linear(self):
+        return self.family.linear
 
     def parameters(self):
         return self.family.parameters()

@@ -9,6 +9,7 @@ from array_api_compat import array_namespace
 
 from kan_tabular.bases.base import Basis
 from kan_tabular.bases.bspline import trimmed_range
+from kan_tabular.bases.quadrature import integrated_products
 
 
 class IntervalBasis(Basis):
@@ -17,9 +18,12 @@ class IntervalBasis(Basis):
     **Outside the range curves continue linearly** with their slope at the end. A tail that lies more than 30 central
     widths (5% to 95%) away is trimmed as in `BSpline`: the end moves in, and curves are constant beyond it.
 
-    A family gives `_functions` (values and derivatives in z) and `_expressions` (sympy), and its own arguments by
-    `_arguments`. One that places its functions by the data extends `_place`.
+    A family gives `_functions` (values and derivatives in z) and `_expressions` (sympy), and what it needs beside its
+    constructor's arguments by `_arguments`. One that places its functions by the data extends `_place`.
     """
+
+    #: Whether the functions are constant beyond both ends, by their nature.
+    flat_ends = False
 
     def fit(self, x, weights=None):
         x = np.asarray(x, float)
@@ -45,15 +49,16 @@ class IntervalBasis(Basis):
         """The K functions as sympy expressions of the sympy expression `z`."""
 
     def _arguments(self):
-        """Constructor arguments and placed quantities that `from_spec` needs, as plain data."""
-        return {}
+        """Constructor arguments and placed quantities that `_from_arguments` takes, as plain data."""
+        return self.arguments()
 
     @property
     def domain(self):
         return self.low_, self.high_
 
     def _z(self, x):
-        return (2 * x - (self.low_ + self.high_)) * (1 / ((self.high_ - self.low_) or 1.0))
+        # Both differences are exact near the ends, so these map to -1 and 1 exactly, also with an offset of 1e6.
+        return ((x - self.low_) - (self.high_ - x)) / ((self.high_ - self.low_) or 1.0)
 
     def evaluate(self, x):
         xp = array_namespace(x)
@@ -65,15 +70,24 @@ class IntervalBasis(Basis):
             out = out + self._functions(inside, 1) * beyond[..., None]
         return out
 
+    @property
+    def _constant(self):
+        """Whether curves are constant beyond each end."""
+        return [held or self.flat_ends for held in self.hold_]
+
     def _beyond(self, z, inside):
         """How far `z` lies outside, 0 where curves are held constant."""
         away = z - inside
-        for end, held in zip((-1, 1), self.hold_, strict=True):
+        for end, held in zip((-1, 1), self._constant, strict=True):
             if held:
                 away = away * (away * end <= 0)
         return away
 
     def derivative(self, x, order=1):
+        if order not in (0, 1, 2):
+            raise ValueError(f"order={order}: expected 0, 1 or 2.")
+        if order == 0:
+            return self.evaluate(x)
         z = self._z(x)
         inside = array_namespace(x).clip(z, -1.0, 1.0)
         keep = z == inside
@@ -84,9 +98,7 @@ class IntervalBasis(Basis):
 
     def penalty(self):
         """Integrated squared second derivative over the domain, in units of the domain's width."""
-        z, w = np.polynomial.legendre.leggauss(8 * self.n_functions + 64)
-        second = self._functions(z, 2)
-        return 8 * (second * w[:, None]).T @ second
+        return 8 * integrated_products(lambda z: self._functions(z, 2), [-1.0, 1.0], 8 * self.n_functions + 64)
 
     def to_sympy(self, coefficients, symbol):
         import sympy
@@ -95,7 +107,7 @@ class IntervalBasis(Basis):
         z = (2 * symbol - (low + high)) / ((high - low) or 1.0)
         curve = sum(float(c) * f for c, f in zip(coefficients, self._expressions(z), strict=True))
         ends = []
-        for end, held in zip((-1.0, 1.0), self.hold_, strict=True):
+        for end, held in zip((-1.0, 1.0), self._constant, strict=True):
             at = np.array([end])
             value = float((self._functions(at, 0) @ coefficients)[0])
             slope = 0.0 if held else float((self._functions(at, 1) @ coefficients)[0])

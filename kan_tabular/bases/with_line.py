@@ -37,19 +37,27 @@ class WithLine(Basis):
     def domain(self):
         return self.family.domain
 
+    @property
+    def hold_(self):
+        """Whether each end was moved in (see `IntervalBasis`)."""
+        return self.family.hold_
+
     def _line(self, x):
         low, high = self.domain
-        held_low, held_high = getattr(self.family, "hold_", (False, False))
-        x = array_namespace(x).clip(x, low if held_low else None, high if held_high else None)
-        return (2 * x - (low + high)) * (1 / ((high - low) or 1.0))
+        held_low, held_high = self.hold_
+        if held_low or held_high:
+            x = array_namespace(x).clip(x, low if held_low else None, high if held_high else None)
+        return ((x - low) - (high - x)) / ((high - low) or 1.0)  # exact at both ends
 
     def evaluate(self, x):
         return array_namespace(x).concat([self._line(x)[..., None], self.family.evaluate(x)], axis=-1)
 
     def derivative(self, x, order=1):
+        if order == 0:
+            return self.evaluate(x)
         xp = array_namespace(x)
         low, high = self.domain
-        held_low, held_high = getattr(self.family, "hold_", (False, False))
+        held_low, held_high = self.hold_
         moves = xp.ones_like(x) * (2 / ((high - low) or 1.0) if order == 1 else 0.0)
         if held_low:
             moves = moves * (x >= low)
@@ -69,7 +77,7 @@ class WithLine(Basis):
         import sympy
 
         low, high = map(float, self.domain)
-        held_low, held_high = getattr(self.family, "hold_", (False, False))
+        held_low, held_high = self.hold_
         x = sympy.Max(symbol, low) if held_low else symbol
         x = sympy.Min(x, high) if held_high else x
         z = (2 * x - (low + high)) / ((high - low) or 1.0)

@@ -37,7 +37,7 @@ _ITERATIONS = 200
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 800, 20, 200
 _HOLD_OUT_ROWS = 20
 #: Share of the epochs after which only the most useful settings go on.
-_SELECTION = None
+_SELECTION = 1 / 3
 _PERMUTATIONS = 8
 #: Rows on which `prune` measures edges and `interactions` pairs, at most.
 _MEASURED_ROWS = 512
@@ -81,6 +81,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
                 start=start,
             )
         self.n_iter_ = report.n_epochs
+        self._keep_report(report)
         self.candidates_ = [
             {
                 "candidate": "additive" if c == "additive" else "network",
@@ -93,6 +94,9 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
             for c, loss, w in zip(report.candidates, report.losses, report.weights, strict=True)
         ]
         return self
+
+    def _keep_report(self, report):
+        """What else of the training is to be kept."""
 
     def _last_fit(self):
         """The network to go on with: that of the last fit, if it has any members."""

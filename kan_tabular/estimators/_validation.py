@@ -229,7 +229,7 @@ def check_settings(estimator, feature_names):
         raise ValueError(f"select={estimator.select!r}: expected True or False.")
 
 
-def read_basis(basis, linear=False):
+def read_basis(basis, linear=False, argument="basis"):
     """The family that was asked for, as a Basis; `linear` allows no family with nonlinear parameters."""
     known = families(linear)
     if isinstance(basis, str) and basis in known:
@@ -237,7 +237,7 @@ def read_basis(basis, linear=False):
     if isinstance(basis, Basis) and basis.name in known:
         return basis
     what = basis.name if isinstance(basis, Basis) else basis
-    raise ValueError(f"basis={what!r}: expected one of {', '.join(map(repr, known))}, or a Basis of one of them.")
+    raise ValueError(f"{argument}={what!r}: expected one of {', '.join(map(repr, known))}, or a Basis of one of them.")
 
 
 def check_number(estimator, name, least, integer=False, strict=False):

@@ -11,9 +11,9 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import block_diag, eigh
 
-from kan_tabular.bases import Category, WithLine
+from kan_tabular.bases import Category, Pool, WithLine
 from kan_tabular.fitted.curves import InputCurves
 from kan_tabular.likelihoods import helmert
 
@@ -34,11 +34,14 @@ class Term:
     scale : ndarray of shape (n_columns,)
         Penalty of each column at smoothing parameter 1. A curvature group has ``sum(1 / scale) = 1``: with smoothing
         parameter lambda, the prior variance of the curved part is 1 / lambda.
+    spaces : list of int
+        For each group the space of a `Pool` that it comes from; -1 for what all spaces share.
     """
 
     curves: InputCurves
     groups: list[tuple[str, int]]
     scale: np.ndarray
+    spaces: list[int]
 
 
 def build_term(kind, n_levels, values, counts, missing, *, family, max_columns):
@@ -47,6 +50,7 @@ def build_term(kind, n_levels, values, counts, missing, *, family, max_columns):
     `family` is the basis of numeric columns; each gets its own copy.
     """
     basis, transform, center, groups, scale = None, np.zeros((0, 0)), np.zeros(0), [], np.zeros(0)
+    spaces = []
     if kind == "category" and n_levels > 1 and len(values) > 1:
         basis = Category(n_levels)
         # Contrasts of the levels: the overall level is the intercept's.
@@ -54,15 +58,31 @@ def build_term(kind, n_levels, values, counts, missing, *, family, max_columns):
         center = counts @ transform[values.astype(int)] / counts.sum()
         groups, scale = [("level", n_levels - 1)], np.ones(n_levels - 1)
     elif kind == "numeric" and len(values) > 1:
-        basis = deepcopy(family).fit_unique(values, counts)
-        if basis.line() is None:
-            basis = WithLine(basis)
-        transform, center, curvature = _diagonalise(basis, values, counts, max_columns)
-        groups = [("linear", 1)] + ([("curvature", len(curvature))] if len(curvature) else [])
-        scale = np.concatenate([[1.0], curvature])
+        pool = family.spaces if isinstance(family, Pool) else [family]
+        parts = [_curves(space, values, counts, 1 + (max_columns - 1) // len(pool)) for space in pool]
+        basis, transform, center, _ = parts[0]
+        scale = np.concatenate([[1.0], *(part[3] for part in parts)])
+        groups, spaces = [("linear", 1)], [-1]
+        for s, part in enumerate(parts):
+            if len(part[3]):
+                groups, spaces = [*groups, ("curvature", len(part[3]))], [*spaces, s]
+        if isinstance(family, Pool):
+            basis = Pool([part[0] for part in parts])
+            # One line for all: that of the first.
+            transform = block_diag(transform, *(part[1][:, 1:] for part in parts[1:]))
+            center = np.concatenate([center, *(part[2][1:] for part in parts[1:])])
     if 0 < missing < 1:
         groups, scale = [*groups, ("missing", 1)], np.append(scale, 1.0)
-    return Term(InputCurves(basis, transform, center, missing), groups, scale)
+    spaces = spaces + [-1] * (len(groups) - len(spaces))
+    return Term(InputCurves(basis, transform, center, missing), groups, scale, spaces)
+
+
+def _curves(family, values, counts, max_columns):
+    """A copy of the family on a column, and its columns: basis, transform, center, curvature penalties."""
+    basis = deepcopy(family).fit_unique(values, counts)
+    if basis.line() is None:
+        basis = WithLine(basis)
+    return basis, *_diagonalise(basis, values, counts, max_columns)
 
 
 def _diagonalise(basis, values, counts, max_columns):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from kan_tabular.bases import Basis, BSpline, Clipped, NodeSpline
+from kan_tabular.bases import Basis, BSpline, Clipped, NodeSpline, Pool
 from kan_tabular.fitted.deep import DeepNetwork
 from kan_tabular.fitted.front import Front
 from kan_tabular.fitted.products import n_sums
@@ -23,12 +23,15 @@ from kan_tabular.training.folds import assign_folds
 from kan_tabular.training.hand_over import continue_from, no_curves, read_members, with_coefficients
 from kan_tabular.training.lbfgs import train_full_batch
 from kan_tabular.training.network import MemberNetwork
+from kan_tabular.training.pooled import PooledNetwork
 from kan_tabular.training.sparsity import EdgeSparsity
 from kan_tabular.training.stacking import stack
 from kan_tabular.training.trainer import Schedule, TrainingData, limited_threads, train
 
 #: Rows on which the sizes of edges and features are measured.
 _MEASURED_ROWS = 256
+#: Rows on which the start is scaled.
+_SCALED_ROWS = 1024
 #: Interior knots of the first layer's curves, and of the additive fit.
 _KNOTS = 10
 #: Coefficients (columns times outputs) beyond which there is no additive fit: its work is cubic in them.
@@ -71,6 +74,10 @@ class Options:
         L-BFGS on all rows in place of stochastic steps.
     schedule : Schedule
     device : str
+    per_edge : bool
+        Whether every edge chooses its space from a `Pool`, not every node.
+    choose_hidden : bool
+        Whether hidden nodes choose, too; otherwise they have B-splines.
     """
 
     settings: tuple
@@ -84,6 +91,8 @@ class Options:
     full_batch: bool
     schedule: Schedule
     device: str
+    per_edge: bool = False
+    choose_hidden: bool = False
 
     def without_additive_start(self):
         """The same, with every setting starting at the constant (those that then are the same: once)."""
@@ -93,12 +102,18 @@ class Options:
 
 @dataclass
 class Report:
-    """What happened: held-out losses and weights of the candidates, epochs trained."""
+    """What happened: held-out losses and weights of the candidates, epochs trained.
+
+    With a `Pool` also the space that each node of the members that count ended with (by layer, the inputs first; the
+    member axis as in `PooledNetwork.chosen`), and the path of the weights.
+    """
 
     candidates: list
     losses: np.ndarray
     weights: np.ndarray
     n_epochs: int
+    spaces: list | None = None
+    path: list | None = None
 
 
 def fit_deep(
@@ -143,34 +158,49 @@ def fit_deep(
     held_out = _held_out(options, y, weights, groups, likelihood, rng)
     with small_blas((columns_of(family) + 1) * encoded.shape[1]):
         front = Front.fit(encoded, features, weights)
-        problem = build_problem(
-            front(encoded),
-            features,
-            weights,
-            family=family,
-            smoothing="auto",
-            select=True,
-            n_outputs=1 if y.ndim == 2 else C,
-            device="cpu",
-        )
+
+        def problem_of(family):
+            outputs = 1 if y.ndim == 2 else C
+            how = {"smoothing": "auto", "select": True, "n_outputs": outputs, "device": "cpu"}
+            return build_problem(front(encoded), features, weights, family=family, **how)
+
+        problem = problem_of(family)
+        # The additive fit needs no choice of spaces: penalised B-splines draw any curve.
+        alone = problem_of(BSpline(_KNOTS)) if isinstance(family, Pool) else problem
         additive = None
-        if problem.design.n_columns * C > _MOST_ADDITIVE:
+        if alone.design.n_columns * C > _MOST_ADDITIVE:
             options = options.without_additive_start()
         settings = options.settings
         if options.additive or any(s.additive for s in settings):
-            additive = _Additive(problem, likelihood, y, weights, known, held_out)
+            additive = _Additive(alone, likelihood, y, weights, known, held_out)
     base = np.asarray(likelihood.initial(y, weights, known[:, 0]), float)
 
     seed = int(rng.integers(2**63))
     device = torch.device(options.device)
     generator = torch.Generator().manual_seed(seed)
-    basis = NodeSpline(options.schedule.grids[0]) if options.family is None else Clipped(options.family)
+    plain = options.family is None or (isinstance(family, Pool) and not options.choose_hidden)
+    basis = NodeSpline(options.schedule.grids[0]) if plain else Clipped(options.family)
     folds = held_out if held_out is not None else [None] * options.n_estimators
     gains = np.tile(_gains(problem.terms, settings), (len(folds), 1))
-    network = MemberNetwork(gains, options.hidden, C, basis, generator).to(device)
-    if start is not None:
-        continue_from(network, start, problem, encoded, weights, scale)
+    shape = (gains, options.hidden, C, basis, generator)
+    if isinstance(family, Pool):
+        owners = [np.repeat(t.spaces, [size for _, size in t.groups]).astype(int) for t in problem.terms]
+        network = PooledNetwork(
+            *shape,
+            owners=np.concatenate(owners),
+            inputs=np.repeat(np.arange(len(owners)), [len(own) for own in owners]),
+            n_inputs=len(owners),
+            n_spaces=len(family.spaces),
+            per_edge=options.per_edge,
+        )
+    else:
+        network = MemberNetwork(*shape)
+    network = network.to(device)
     data = _training_data(problem, y, weights, known, base, additive, settings, folds, device)
+    if start is None:
+        network.even_out(data.X[:_SCALED_ROWS])
+    else:
+        continue_from(network, start, problem, encoded, weights, scale)
     ensemble = _Ensemble(additive, likelihood, base, known, y, weights, held_out)
     decay, schedule = np.array([s.alpha for s in settings]), options.schedule
     with limited_threads(schedule.batch_size * gains.size * n_sums(options.hidden[0])):
@@ -190,12 +220,18 @@ def fit_deep(
     if additive is not None:
         begun = of_setting @ np.array([float(s.additive) for s in settings])
         b = shares[0] * additive.b + begun * additive.folds.mean(0)
-        intercept, parts = intercept - begun * base + b[0], with_coefficients(problem.terms, b[1:])
+        intercept, parts = intercept - begun * base + b[0], with_coefficients(alone.terms, b[1:])
     density, edges = densities(encoded, features, weights)
+    share = np.tile(of_setting[trained.settings] / len(folds), len(folds))
+    report = Report(names, losses, shares, trained.n_epochs)
+    if isinstance(network, PooledNetwork):
+        kept = np.flatnonzero(share > 0)
+        report.spaces = [np.take(c, kept, 0 if layer else 1) for layer, c in enumerate(network.chosen())]
+        report.path = network.path
     fitted = DeepNetwork(
         features=features,
         front=front,
-        **read_members(network, np.tile(of_setting[trained.settings] / len(folds), len(folds)), problem.terms),
+        **read_members(network, share, problem.terms),
         additive=parts,
         intercept=intercept,
         likelihood=likelihood,
@@ -211,7 +247,7 @@ def fit_deep(
     sample = encoded[rows]
     fitted.mean_abs = np.average(np.abs(fitted.left_out(sample)).mean(2), axis=0, weights=weights[rows])
     fitted.sizes, fitted.ranges = fitted.edge_sizes(sample), fitted.node_ranges(sample)
-    return fitted, Report(names, losses, shares, trained.n_epochs)
+    return fitted, report
 
 
 def _standardiser(y, weights, likelihood):

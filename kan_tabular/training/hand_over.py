@@ -22,9 +22,10 @@ def read_members(network, share, terms):
     def array(tensor):
         return tensor.detach().double().cpu().numpy()
 
-    first = (array(network.theta) * array(network.gain))[:, kept]
+    first = array(network.edges())[:, kept]
     K, n_outputs = network.basis.n_functions, network.coefficients[-1].shape[2]
-    parts = (network.coefficients, network.biases, network.shapes)
+    curves = [network.curves(layer) for layer in range(len(network.hidden))]
+    parts = (curves, network.biases, network.shapes)
     layers = [
         HiddenLayer(
             array(c)[kept].reshape(len(kept), K, *size),

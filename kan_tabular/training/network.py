@@ -10,6 +10,9 @@ from kan_tabular.bases import NodeSpline
 from kan_tabular.fitted.products import multiply, n_nodes, n_products, n_sums
 from kan_tabular.training.kernels.node_spline import contract
 
+#: Learning rate of the nonlinear parameters of a node's functions, as a share of the coefficients'.
+_SHAPE_RATE = 0.1
+
 
 class MemberNetwork(nn.Module):
     """M networks of the same shape over one design matrix.
@@ -42,9 +45,9 @@ class MemberNetwork(nn.Module):
     Notes
     -----
     Start. The first layer's nodes have unit variance over the training rows: the columns do, and theta is drawn with
-    variance ``1 / sum(gain^2)``. Hidden edges start as straight lines in the clipped value with the variance that
-    keeps the next layer's at one; the last layer starts at zero, so training starts from the constant (or from the
-    additive model).
+    variance ``1 / sum(gain^2)``. Hidden edges start as straight lines in the clipped value; `even_out` gives the nodes
+    of every further layer the variance of one, whatever the clip and the biases take from it. The last layer starts at
+    zero, so training starts from the constant (or from the additive model).
     """
 
     def __init__(self, gains, hidden, n_outputs, basis, generator):
@@ -83,9 +86,29 @@ class MemberNetwork(nn.Module):
         """Outputs (members, rows, outputs) of design rows `X` (rows, P), for all members or a slice of them."""
         return self._leave(self.nodes(X, members)[-1], -1, members).contiguous()
 
+    def edges(self, members=slice(None)):
+        """Coefficients of the first layer's curves (P, members, H)."""
+        return self.theta[:, members] * self.gain[:, members]
+
+    def curves(self, layer, members=slice(None)):
+        """Coefficients of the curves that leave a hidden layer (members, K * width, outputs)."""
+        return self.coefficients[layer][members]
+
+    def advance(self, progress):
+        """Told before each epoch how far training is (0 to 1); returns whether earlier states are no longer valid."""
+        return False
+
+    @torch.no_grad()
+    def even_out(self, X):
+        """Scale what leads to each hidden layer but the first so that its nodes vary by 1 over the design rows `X`."""
+        for layer in range(len(self.hidden) - 1):
+            sums = self._leave(self.nodes(X)[layer], layer, slice(None))  # (M, rows, sums)
+            spread = sums.var(1).mean(1).sqrt()
+            self.coefficients[layer] /= torch.where(spread > 1e-6, spread, 1.0)[:, None, None]
+
     def nodes(self, X, members=slice(None)):
         """Values of the nodes of each hidden layer: (rows, members, width) each."""
-        edges = (self.theta[:, members] * self.gain[:, members]).flatten(1)
+        edges = self.edges(members).flatten(1)
         h = torch.addmm(self.bias[members].reshape(-1, 1), edges.t(), X.t())  # rows last, as `contract` wants them
         h = h.view(-1, self.bias.shape[1], len(X)).permute(2, 0, 1)
         values = []
@@ -97,7 +120,7 @@ class MemberNetwork(nn.Module):
 
     def _leave(self, h, layer, members):
         """What the curves of a hidden layer add up to: (members, rows, outputs)."""
-        coefficients, bias = self.coefficients[layer][members], self.biases[layer][members]
+        coefficients, bias = self.curves(layer, members), self.biases[layer][members]
         if isinstance(self.basis, NodeSpline):
             return contract(h, coefficients, self.basis, bias)
         shapes = {name: value[members] for name, value in self.shapes[layer].items()}
@@ -110,6 +133,13 @@ class MemberNetwork(nn.Module):
         yield self.theta, 1
         for coefficients in self.coefficients:
             yield coefficients, 0
+
+    def groups(self):
+        """Parameters that learn at the same rate: (share of the learning rate, list of parameters)."""
+        return [
+            (1.0, [self.theta, self.bias, *self.coefficients, *self.biases]),
+            (_SHAPE_RATE, list(self.shapes.parameters())),
+        ]
 
     def axes(self):
         """All parameters with the position of their member axis."""

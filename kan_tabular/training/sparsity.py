@@ -49,16 +49,16 @@ class EdgeSparsity:
         if self.steps % _EVERY == 0 or tuple(self.covariances[0].shape[:3:2]) != shape:
             self.covariances = list(self._measure(network, X))
         self.steps += 1
-        theta, gain = network.theta, network.gain
-        squares = (theta * gain).square()
+        theta = network.theta
+        squares = network.edges().square()
         norm = torch.zeros(self.inputs, *squares.shape[1:], device=squares.device).index_add_(0, self.owner, squares)
         kept = self._kept(norm.sqrt(), (0, 2), self.used * norm.shape[2], rate)
         theta.mul_(kept[self.owner])
-        for coefficients, G in zip(network.coefficients, self.covariances, strict=True):
+        for layer, (coefficients, G) in enumerate(zip(network.coefficients, self.covariances, strict=True)):
             M, width, K = G.shape[:3]
-            c = coefficients.view(M, K, width, -1)
+            c = network.curves(layer).view(M, K, width, -1)
             norm = torch.einsum("mkwo,mwkl,mlwo->mwo", c, G, c).clamp_(min=0).sqrt_()
-            c.mul_(self._kept(norm, (1, 2), norm[0].numel(), rate)[:, None])
+            coefficients.view(M, K, width, -1).mul_(self._kept(norm, (1, 2), norm[0].numel(), rate)[:, None])
 
     def _kept(self, norm, edges, n_edges, rate):
         """What is left of each edge, as a factor; `edges` are the axes over which a member's layer extends."""

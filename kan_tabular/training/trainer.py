@@ -13,8 +13,6 @@ import torch
 #: Multiply-adds of one step below which one thread is faster than several.
 _THREADED_WORK = 3e8
 _WARM_UP = 20
-#: Learning rate of the nonlinear parameters of a node's functions, as a share of the coefficients'.
-_SHAPE_RATE = 0.1
 #: How often the held-out loss is looked at, at most.
 _EVALUATIONS = 25
 
@@ -178,6 +176,8 @@ def train(
         watch.look(0)
     step = epoch = 0
     for epoch in range(1, schedule.epochs + 1):
+        if network.advance((epoch - 1) / schedule.epochs):
+            watch.forget()
         if finer := schedule.finer(epoch):
             network.refine(finer, watch.state)
             optimiser = _optimiser(network, schedule)
@@ -193,8 +193,8 @@ def train(
             slope = likelihood.gradient(eta, y, share).view(F * S, len(rows), C)
             network.zero_grad(set_to_none=True)
             out.backward(slope * (-1.0 / len(rows)))
-            for group, share in zip(optimiser.param_groups, (1.0, _SHAPE_RATE), strict=False):
-                group["lr"] = share * rate
+            for group in optimiser.param_groups:
+                group["lr"] = group["share"] * rate
             optimiser.step()
             with torch.no_grad():
                 for parameter, axis in network.decayed():
@@ -205,6 +205,8 @@ def train(
             step += 1
         late = schedule.max_time is not None and time.perf_counter() - began > schedule.max_time
         last = epoch == schedule.epochs or late
+        if last and network.advance(1.0):
+            watch.forget()
         look = epoch in looks or last
         if look:
             watch.look(epoch)
@@ -215,7 +217,9 @@ def train(
                 optimiser, data, shrink = _go_on_with(kept, network, watch, data, shrink, optimiser, schedule)
                 S = len(kept)
         stop = callback is not None and callback(Progress(epoch, schedule.epochs, watch.last))
-        if stop and not look:
+        if stop and not last:
+            if network.advance(1.0):
+                watch.forget()
             watch.look(epoch)
         if last or stop:
             break
@@ -237,10 +241,7 @@ def _go_on_with(kept, network, watch, data, shrink, optimiser, schedule):
 
 
 def _optimiser(network, schedule):
-    shapes = list(network.shapes.parameters())
-    own = {id(p) for p in shapes}
-    groups = [[p for p in network.parameters() if id(p) not in own], shapes]
-    groups = [{"params": group} for group in groups if group]
+    groups = [{"params": parameters, "share": share} for share, parameters in network.groups() if parameters]
     return torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
 
 
@@ -298,6 +299,11 @@ class _HeldOut:
             for s in better:
                 self.eta[s] = eta[s]
         self.last = losses
+
+    def forget(self):
+        """Choose from later states only."""
+        self.best[:], self.best_epoch[:] = np.inf, 0
+        self.state = self.network.state()
 
     def restrict(self, kept):
         """Only these settings (a list of int) go on."""

@@ -23,9 +23,10 @@ class _Contract(torch.autograd.Function):
         torch.mul(v, v, out=v2)
         torch.mul(v2, v, out=v3)
         squares = []
-        for bend, slope, start in zip(bends, slopes, basis.starts.tolist(), strict=True):
-            reach = torch.mul(v, 3 * slope).add_(start).relu_()
-            squares.append(reach * reach)
+        starts = torch.as_tensor(basis.starts, dtype=h.dtype, device=h.device).unbind()
+        for bend, slope, start in zip(bends, slopes, starts, strict=True):
+            reach = torch.add(start, v, alpha=3 * slope).relu_()
+            squares.append(torch.square(reach))
             torch.mul(squares[-1], reach, out=bend)
         ctx.save_for_backward(root, phi, coefficients, *squares)
         ctx.slopes = slopes
@@ -51,9 +52,10 @@ class _Contract(torch.autograd.Function):
             slope.mul_(grad.transpose(1, 2))
         else:
             d_phi = torch.bmm(coefficients, grad.transpose(1, 2)).view(members, k, width, rows)
-            slope = (9 * d_phi[:, 0]).addcmul_(d_phi[:, 1], v, value=18).addcmul_(d_phi[:, 2], v2, value=27)
-            for i, (square, a) in enumerate(zip(squares, ctx.slopes, strict=True)):
-                slope.addcmul_(d_phi[:, 3 + i], square, value=81 * a)
+            d1, d2, d3, *d_bends = d_phi.unbind(1)
+            slope = torch.addcmul(9 * d1, d2, v, value=18).addcmul_(d3, v2, value=27)
+            for d_bend, square, a in zip(d_bends, squares, ctx.slopes, strict=True):
+                slope.addcmul_(d_bend, square, value=81 * a)
         return slope.mul_(root).mul_(root).mul_(root).permute(2, 0, 1), d_coefficients, d_bias, None
 
 

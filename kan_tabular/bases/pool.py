@@ -1,0 +1,72 @@
+"""Several families side by side, of which one is to be chosen."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import numpy as np
+from array_api_compat import array_namespace
+from scipy.linalg import block_diag
+
+from kan_tabular.bases.base import Basis
+
+
+class Pool(Basis):
+    """The functions of all `spaces`, one after the other.
+
+    Parameters
+    ----------
+    spaces : sequence of Basis
+        Linear families; the pool fits copies of its own.
+
+    Attributes
+    ----------
+    owner : ndarray of int (K,)
+        The space that each function belongs to.
+    """
+
+    name = "pool"
+
+    def __init__(self, spaces):
+        self.spaces = spaces
+        self.spaces_ = list(spaces)
+
+    def fit(self, x, weights=None):
+        self.spaces_ = [deepcopy(space).fit(x, weights) for space in self.spaces]
+        return self
+
+    @property
+    def owner(self):
+        return np.repeat(np.arange(len(self.spaces_)), [space.n_functions for space in self.spaces_])
+
+    @property
+    def n_functions(self):
+        return sum(space.n_functions for space in self.spaces_)
+
+    @property
+    def domain(self):
+        low, high = zip(*(space.domain for space in self.spaces_), strict=True)
+        return min(low), max(high)
+
+    def evaluate(self, x):
+        return array_namespace(x).concat([space.evaluate(x) for space in self.spaces_], axis=-1)
+
+    def derivative(self, x, order=1):
+        return array_namespace(x).concat([space.derivative(x, order) for space in self.spaces_], axis=-1)
+
+    def penalty(self):
+        return block_diag(*(space.penalty() for space in self.spaces_))
+
+    def to_sympy(self, coefficients, symbol):
+        cuts = np.flatnonzero(np.diff(self.owner)) + 1
+        parts = np.split(np.asarray(coefficients, float), cuts)
+        return sum(space.to_sympy(c, symbol) for space, c in zip(self.spaces_, parts, strict=True) if np.any(c))
+
+    def to_spec(self):
+        return {"name": self.name, "spaces": [space.to_spec() for space in self.spaces_]}
+
+    @classmethod
+    def from_spec(cls, spec):
+        from kan_tabular.bases import basis_from_spec
+
+        return cls([basis_from_spec(s) for s in spec["spaces"]])

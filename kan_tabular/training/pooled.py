@@ -1,0 +1,132 @@
+"""Networks whose nodes choose among families of curves while they train."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from kan_tabular.bases import Pool
+from kan_tabular.training.network import MemberNetwork
+
+#: Ends of the first two stages, as shares of the epochs.
+FULL, SELECTIVE = 0.35, 0.6
+#: Weights are sharpened by dividing their logits by a temperature that falls from 1 to this.
+_COLDEST = 0.1
+#: A space whose weight has fallen below this part of an equal share is frozen out.
+_LOST = 0.1
+#: Learning rate of the weights, as a share of the coefficients'.
+_GATE_RATE = 0.5
+
+
+class PooledNetwork(MemberNetwork):
+    """A `MemberNetwork` over a pool of spaces: every node weighs them, and ends with one.
+
+    A node's curves are ``sum_s w_s (curve in space s)`` with weights ``w = softmax(logits / temperature)`` of its own
+    (per node, or per edge); the straight line belongs to all spaces. Three stages:
+
+    1. *Full training*: all spaces, temperature 1.
+    2. *Selective training*: the temperature falls, so that weights sharpen; a space whose weight has become small is
+       frozen out for good.
+    3. *Pruning and fine-tuning*: every node keeps its heaviest space, with weight 1.
+
+    Parameters
+    ----------
+    gains, hidden, n_outputs, basis, generator
+        As in `MemberNetwork`. Where `basis` is `Clipped` of a `Pool`, hidden nodes choose, too.
+    owners : ndarray of int (P,)
+        The space of each design column, -1 for columns that are no space's.
+    inputs : ndarray of int (P,)
+        The input that each design column comes from.
+    n_inputs, n_spaces : int
+    per_edge : bool
+
+    Attributes
+    ----------
+    gates : ParameterList
+        Logits, first (p, M, S, 1), then (M, width, S, 1) a hidden layer; per edge, the last axis is the targets'.
+    stage : int
+    path : list of tuple
+        Before each epoch: progress, and the weights of each layer averaged over members: (p, S), then (width, S).
+    """
+
+    def __init__(
+        self, gains, hidden, n_outputs, basis, generator, *, owners, inputs, n_inputs, n_spaces, per_edge=False
+    ):
+        super().__init__(gains, hidden, n_outputs, basis, generator)
+        self.register_buffer("owners", torch.as_tensor(owners))
+        self.register_buffer("inputs", torch.as_tensor(inputs))
+        M, S = self.n_members, n_spaces
+        first = (n_inputs, M, S, self.bias.shape[1]) if per_edge else (n_inputs, M, S, 1)
+        shapes = [first]
+        if isinstance(getattr(basis, "family", None), Pool):
+            shapes += [(M, width, S, outputs if per_edge else 1) for width, outputs in self.sizes(n_outputs)]
+            of_function = np.concatenate([[-1], basis.family.owner[basis.kept]])
+            self.register_buffer("function_owners", torch.as_tensor(of_function))
+        self.gates = nn.ParameterList(nn.Parameter(torch.zeros(shape)) for shape in shapes)
+        self.closed = [torch.zeros(shape, dtype=torch.bool) for shape in shapes]
+        self.temperature, self.stage, self.path = 1.0, 1, []
+
+    def weights(self, layer):
+        """Weights of the spaces at one layer, the inputs first: (..., S, 1 or outputs), summing to 1 over S."""
+        logits = (self.gates[layer] / self.temperature).masked_fill(self.closed[layer].to(self.gain.device), -torch.inf)
+        return logits.softmax(2)
+
+    def edges(self, members=slice(None)):
+        w = self.weights(0)[:, members]
+        w = torch.cat([w, torch.ones_like(w[:, :, :1])], 2)  # the last: columns that are no space's
+        return super().edges(members) * w[self.inputs, :, self.owners]
+
+    def curves(self, layer, members=slice(None)):
+        if len(self.gates) == 1:
+            return super().curves(layer, members)
+        layer = layer % len(self.hidden)
+        w = self.weights(1 + layer)[members]
+        w = torch.cat([w, torch.ones_like(w[:, :, :1])], 2)[:, :, self.function_owners].transpose(1, 2)
+        c = super().curves(layer, members)
+        return (c.view(*w.shape[:3], -1) * w).flatten(1, 2)
+
+    def advance(self, progress):
+        with torch.no_grad():
+            self.path.append((progress, *(self._mean(layer) for layer in range(len(self.gates)))))
+            if self.stage == 3:
+                return False
+            before, self.stage = self.stage, 1 if progress < FULL else 2 if progress < SELECTIVE else 3
+            if self.stage == 2:
+                self.temperature = _COLDEST ** ((progress - FULL) / (SELECTIVE - FULL))
+                for layer, closed in enumerate(self.closed):
+                    w = self.weights(layer).cpu()
+                    closed |= w < _LOST / w.shape[2]
+            if self.stage == 3:
+                for layer, closed in enumerate(self.closed):
+                    w = self.weights(layer).cpu()
+                    closed[:] = True
+                    closed.scatter_(2, w.argmax(2, keepdim=True), False)
+                self.temperature = 1.0
+            return self.stage != before
+
+    def _mean(self, layer):
+        """Weights (p or width, S) averaged over members and edges."""
+        return self.weights(layer).mean(3).mean(1 if layer == 0 else 0).cpu().numpy()
+
+    def chosen(self):
+        """Heaviest space of each node: (p, M[, H]), then (M, width[, outputs]) a hidden layer, lists of ndarray."""
+        return [self.weights(layer).argmax(2).squeeze(-1).cpu().numpy() for layer in range(len(self.gates))]
+
+    def groups(self):
+        return [*super().groups(), (_GATE_RATE, list(self.gates))]
+
+    def axes(self):
+        yield from super().axes()
+        for layer, gate in enumerate(self.gates):
+            yield gate, 1 if layer == 0 else 0
+
+    def select(self, members, state=None):
+        super().select(members, state)
+        index = torch.as_tensor(members, device=self.gain.device)
+        gates, closed = [], []
+        for layer, (gate, shut) in enumerate(zip(self.gates, self.closed, strict=True)):
+            axis = 1 if layer == 0 else 0
+            gates.append(nn.Parameter(gate.detach().index_select(axis, index)))
+            closed.append(shut.index_select(axis, index.cpu()))
+        self.gates, self.closed = nn.ParameterList(gates), closed
