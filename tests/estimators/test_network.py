@@ -705,7 +705,9 @@ def test_weak_settings_are_given_up_midway_where_that_is_asked_for(response, mon
     from kan_tabular.estimators import _network
 
     X, y, _ = simulate(response)
+    monkeypatch.setattr(_network, "_SELECTION", None)
     whole = MAKE[response](max_iter=10).fit(X, y)
+    assert caught["network"].n_members == 2 * 6
     monkeypatch.setattr(_network, "_SELECTION", 0.5)
     model = MAKE[response](max_iter=10).fit(X, y)
     assert caught["network"].n_members == 2 * 3  # the three most useful ones

@@ -203,13 +203,13 @@ def test_each_setting_gets_the_number_of_iterations_that_is_best_over_all_folds(
 def test_without_held_out_rows_every_member_goes_to_the_end():
     network, data = members_of(Gaussian(), held=False)
     start = deepcopy(network)
-    trained = train_full_batch(network, data, Gaussian(), RIDGES, Schedule(30, 1, 0.1))
+    trained = train_full_batch(network, data, Gaussian(), RIDGES, Schedule(51, 1, 0.1))  # a look every other iteration
     assert np.isnan(trained.losses).all() and trained.held_out is None
     with torch.no_grad():
         said = network(data.X)
     for m in range(6):
         begun = data.offsets[m // 2] if m % 2 else data.base
-        np.testing.assert_allclose(said[m] + begun, after(start, data, Gaussian(), m, 30), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(said[m] + begun, after(start, data, Gaussian(), m, 51), rtol=1e-4, atol=1e-4)
 
 
 def test_a_callback_sees_every_member_and_may_stop():
@@ -232,9 +232,9 @@ def test_time_runs_out():
     began = time.perf_counter()
     trained = train_full_batch(network, data, Gaussian(), RIDGES, Schedule(10**6, 1, 0.1, max_time=0.2))
     assert time.perf_counter() - began < 5 and trained.n_epochs < 10**6 and np.isfinite(trained.losses).all()
-    network, data = members_of(Gaussian())
+    network, data = members_of(Gaussian(), held=False)
     before = network.state()
     trained = train_full_batch(network, data, Gaussian(), RIDGES, Schedule(10, 1, 0.1, max_time=1e-9))
-    assert trained.n_epochs <= 1 and np.isfinite(trained.losses).all()
+    assert trained.n_epochs <= 1
     for (parameter, axis), saved in zip(network.axes(), before, strict=True):  # nothing of the later members moved
         assert torch.equal(parameter.narrow(axis, 1, 5), saved.narrow(axis, 1, 5))
