@@ -12,7 +12,7 @@ from kan_tabular.estimators._validation import read_basis
 from kan_tabular.estimators.network import KANRegressor, LogisticKAN
 
 #: What "auto" chooses from: about the same number of functions each.
-_SPACES = (BSpline(10), Chebyshev(12), Cosine(13), PiecewiseLinear(12), Wavelet("mexican_hat", 4))
+SPACES = (BSpline(10), Chebyshev(12), Cosine(13), PiecewiseLinear(12), Wavelet("mexican_hat", 4))
 
 _OWN_PARAMETERS = """spaces : "auto" or sequence of str or Basis, default="auto"
         The pool: names, or instances with arguments of their own, of families that are linear in their coefficients.
@@ -46,7 +46,7 @@ class _Spaces(NetworkEstimator):
 
     def _pool(self):
         if isinstance(self.spaces, str) and self.spaces == "auto":
-            return _SPACES
+            return SPACES
         if isinstance(self.spaces, str) or not hasattr(self.spaces, "__len__") or len(self.spaces) < 2:
             raise ValueError(
                 f"spaces={self.spaces!r}: expected 'auto' or a sequence of at least two families; use LogisticKAN or "

@@ -110,7 +110,8 @@ def _diagonalise(basis, values, counts, max_columns):
     transform = np.column_stack([line, (curved @ rotation)[:, :keep]])
     roughness = roughness[:keep]
     if keep:
-        roughness = np.maximum(roughness, 1e-12 * roughness[-1])
+        # A family without roughness of its own (broken lines as B-splines of degree 1): all its curves alike.
+        roughness = np.maximum(roughness, 1e-12 * roughness[-1]) if roughness[-1] > 0 else np.ones(keep)
         roughness = roughness * (1 / roughness).sum()
     return transform, mean @ transform, roughness
 
