@@ -152,7 +152,7 @@ def fit_deep(
     known = np.broadcast_to(np.asarray(offset, float).reshape(-1, 1), (n, 1))
 
     family = options.family
-    if family is None or family.parameters():
+    if family is None or not family.linear:
         # Columns are computed once, so what shapes their functions cannot be learnt.
         family = BSpline(_KNOTS)
     held_out = _held_out(options, y, weights, groups, likelihood, rng)
