@@ -140,9 +140,9 @@ class _Spaces(NetworkEstimator):
         return self
 
 
-_NOTES = """Three stages, all in one training run. *Full training* (35% of the epochs): every input has all spaces of
+_NOTES = """Three stages, all in one training run. *Full training* (20% of the epochs): every input has all spaces of
     the pool, each with a weight that is trained beside its coefficients; the weights of an input sum to 1.
-    *Selective training* (to 60%): the weights are sharpened by a falling temperature, and a space whose weight has
+    *Selective training* (to 40%): the weights are sharpened by a falling temperature, and a space whose weight has
     fallen below a tenth of an equal share is frozen out. *Pruning and fine-tuning*: every input keeps its heaviest
     space. Held-out rows choose the state from the last stage alone. Straight lines, levels of categories and missing
     values belong to no space.

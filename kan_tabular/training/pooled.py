@@ -10,7 +10,7 @@ from kan_tabular.bases import Pool
 from kan_tabular.training.network import MemberNetwork
 
 #: Ends of the first two stages, as shares of the epochs.
-FULL, SELECTIVE = 0.35, 0.6
+FULL, SELECTIVE = 0.2, 0.4
 #: Weights are sharpened by dividing their logits by a temperature that falls from 1 to this.
 _COLDEST = 0.1
 #: A space whose weight has fallen below this part of an equal share is frozen out.
