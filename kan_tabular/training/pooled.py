@@ -65,7 +65,7 @@ class PooledNetwork(MemberNetwork):
             self.register_buffer("function_owners", torch.as_tensor(of_function))
         self.gates = nn.ParameterList(nn.Parameter(torch.zeros(shape)) for shape in shapes)
         self.closed = [torch.zeros(shape, dtype=torch.bool) for shape in shapes]
-        self.temperature, self.stage, self.path = 1.0, 1, []
+        self.per_edge, self.temperature, self.stage, self.path = per_edge, 1.0, 1, []
 
     def weights(self, layer):
         """Weights of the spaces at one layer, the inputs first: (..., S, 1 or outputs), summing to 1 over S."""
@@ -111,7 +111,8 @@ class PooledNetwork(MemberNetwork):
 
     def chosen(self):
         """Heaviest space of each node: (p, M[, H]), then (M, width[, outputs]) a hidden layer, lists of ndarray."""
-        return [self.weights(layer).argmax(2).squeeze(-1).cpu().numpy() for layer in range(len(self.gates))]
+        chosen = [self.weights(layer).argmax(2) for layer in range(len(self.gates))]
+        return [(c if self.per_edge else c.squeeze(-1)).cpu().numpy() for c in chosen]
 
     def groups(self):
         return [*super().groups(), (_GATE_RATE, list(self.gates))]
