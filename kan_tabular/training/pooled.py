@@ -105,6 +105,10 @@ class PooledNetwork(MemberNetwork):
                 self.temperature = 1.0
             return self.stage != before
 
+    @property
+    def settled(self):
+        return self.stage == 3
+
     def _mean(self, layer):
         """Weights (p or width, S) averaged over members and edges."""
         return self.weights(layer).mean(3).mean(1 if layer == 0 else 0).cpu().numpy()
