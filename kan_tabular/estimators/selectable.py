@@ -10,6 +10,7 @@ from kan_tabular.bases import BSpline, Chebyshev, Cosine, PiecewiseLinear, Pool,
 from kan_tabular.estimators._network import NetworkEstimator
 from kan_tabular.estimators._validation import read_basis
 from kan_tabular.estimators.network import KANRegressor, LogisticKAN
+from kan_tabular.training.stages import FULL
 
 #: What "auto" chooses from: about the same number of functions each.
 _SPACES = (BSpline(10), Chebyshev(12), Cosine(13), PiecewiseLinear(12), Wavelet("mexican_hat", 4))
@@ -67,8 +68,6 @@ class _Spaces(NetworkEstimator):
         return self.choose != "nodes"
 
     def _options(self, n, additive_fit, warm=False):
-        from kan_tabular.training.pooled import FULL
-
         options = super()._options(n, additive_fit)
         return replace(
             options,
