@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
+
+#: Nodes and weights on [-1, 1], computed once: every column of a table asks for the same.
+_gauss_legendre = cache(np.polynomial.legendre.leggauss)
 
 
 def integrated_products(functions, breaks, n_nodes):
@@ -18,7 +23,7 @@ def integrated_products(functions, breaks, n_nodes):
         Gauss-Legendre nodes between neighbouring breaks; exact for polynomials up to degree ``n_nodes - 1``.
     """
     breaks = np.asarray(breaks, float)
-    nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
+    nodes, weights = _gauss_legendre(n_nodes)
     half = np.diff(breaks)[:, None] / 2
     values = functions((breaks[:-1, None] + half * (1 + nodes)).ravel())
     return (values * (half * weights).reshape(-1, 1)).T @ values

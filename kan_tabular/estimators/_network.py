@@ -153,7 +153,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
             settings=self._settings(additive_fit, warm),
             additive=additive_fit and _is_auto(self.additive_start) and "additive" in kept,
             hidden=tuple(tuple(map(int, h)) if np.ndim(h) else int(h) for h in self.hidden_layer_sizes),
-            family=None if isinstance(self.basis, str) and self.basis == "bspline" else read_basis(self.basis),
+            family=None if self._hidden_splines() else read_basis(self.basis),
             n_estimators=self.n_estimators,
             hold_out=n >= _HOLD_OUT_ROWS if self.early_stopping == "auto" else bool(self.early_stopping),
             validation_fraction=self.validation_fraction,
@@ -170,6 +170,10 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
             ),
             device=resolve_device(self.device, n),
         )
+
+    def _hidden_splines(self):
+        """Whether hidden nodes have B-splines on a grid."""
+        return isinstance(self.basis, str) and self.basis == "bspline"
 
     def _check_settings(self):
         sizes = self.hidden_layer_sizes
@@ -189,6 +193,11 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
             raise ValueError(f"grid_size={self.grid_size!r}: expected an integer of at least 1, or several of them.")
         if any(b <= a or b % a for a, b in itertools.pairwise(grids)):
             raise ValueError(f"grid_size={self.grid_size!r}: each grid must be a multiple of the one before.")
+        if len(grids) > 1 and not self._hidden_splines():
+            raise ValueError(
+                f"grid_size={self.grid_size!r}: only the default B-splines of hidden nodes go from coarse to fine; use "
+                "one number."
+            )
         if self.solver not in ("adam", "lbfgs"):
             raise ValueError(f"solver={self.solver!r}: expected 'adam' or 'lbfgs'.")
         if self.solver == "lbfgs":

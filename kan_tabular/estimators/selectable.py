@@ -10,6 +10,7 @@ from kan_tabular.bases import BSpline, Chebyshev, Cosine, PiecewiseLinear, Pool,
 from kan_tabular.estimators._network import NetworkEstimator
 from kan_tabular.estimators._validation import read_basis
 from kan_tabular.estimators.network import KANRegressor, LogisticKAN
+from kan_tabular.training.stages import FULL
 
 #: What "auto" chooses from: about the same number of functions each.
 SPACES = (BSpline(10), Chebyshev(12), Cosine(13), PiecewiseLinear(12), Wavelet("mexican_hat", 4))
@@ -25,10 +26,11 @@ _OWN_PARAMETERS = """spaces : "auto" or sequence of str or Basis, default="auto"
 _ATTRIBUTES = """spaces_ : pandas.DataFrame
         What was chosen: a row for each node (or edge) of each network that counts, with ``layer`` (0: inputs),
         ``node`` (name of the column, or position), ``target`` (edges only), ``member``, its ``weight`` in the
-        prediction, and ``space``.
+        prediction, and ``space``. Columns without curved parts (categories, columns of less than three values) have
+        nothing to choose and are left out.
     space_path_ : list of dict
         How it came about: for each layer that chooses, ``progress`` (E,) through training and ``weights`` (E, nodes,
-        n_spaces), averaged over the networks still in training.
+        n_spaces), averaged over the networks still in training; NaN for columns with nothing to choose.
     """
 
 
@@ -42,21 +44,30 @@ class _Spaces(NetworkEstimator):
         super()._check_settings()
         if self.choose not in ("inputs", "nodes", "edges"):
             raise ValueError(f"choose={self.choose!r}: expected 'inputs', 'nodes' or 'edges'.")
-        self._pool()
+        names = self._space_names()
+        if len(set(names)) < len(names):
+            raise ValueError(f"spaces={self.spaces!r}: the same family is there twice; use each once.")
 
     def _pool(self):
         if isinstance(self.spaces, str) and self.spaces == "auto":
             return SPACES
-        if isinstance(self.spaces, str) or not hasattr(self.spaces, "__len__") or len(self.spaces) < 2:
+        if not isinstance(self.spaces, (list, tuple)) or len(self.spaces) < 2:
             raise ValueError(
-                f"spaces={self.spaces!r}: expected 'auto' or a sequence of at least two families; use LogisticKAN or "
+                f"spaces={self.spaces!r}: expected 'auto' or a list of at least two families; use LogisticKAN or "
                 "KANRegressor with basis=... for one."
             )
         return tuple(read_basis(space, linear=True, argument="spaces") for space in self.spaces)
 
-    def _options(self, n, additive_fit, warm=False):
-        from kan_tabular.training.pooled import FULL
+    def _space_names(self):
+        """Names of the families; where one is there more than once, with its arguments."""
+        pool = self._pool()
+        names = [space.name for space in pool]
+        return [repr(space) if names.count(space.name) > 1 else space.name for space in pool]
 
+    def _hidden_splines(self):
+        return self.choose != "nodes"
+
+    def _options(self, n, additive_fit, warm=False):
         options = super()._options(n, additive_fit)
         return replace(
             options,
@@ -70,12 +81,14 @@ class _Spaces(NetworkEstimator):
         """`spaces_` and `space_path_`."""
         import pandas as pd
 
-        names = [space.name for space in self._pool()]
+        names, chooses = self._space_names(), [_has_choice(curves) for curves in self.network_.inputs]
         rows, weights = [], self.network_.weights
         for layer, chosen in enumerate(report.spaces):
             by_member = np.moveaxis(chosen, 1 if layer == 0 else 0, 0)
             for member, own in enumerate(by_member):
                 for place, space in np.ndenumerate(own):
+                    if layer == 0 and not chooses[place[0]]:
+                        continue
                     node = self.network_.feature_names[place[0]] if layer == 0 else place[0]
                     target = place[1] if len(place) > 1 else -1
                     rows.append((layer, node, target, member, weights[member], names[space]))
@@ -86,6 +99,7 @@ class _Spaces(NetworkEstimator):
             {"progress": progress, "weights": np.stack([entry[1 + k] for entry in report.path])}
             for k in range(len(report.path[0]) - 1)
         ]
+        self.space_path_[0]["weights"][:, np.logical_not(chooses)] = np.nan
 
     def space_shares(self):
         """How much of the prediction's networks chose which space for each column.
@@ -93,15 +107,19 @@ class _Spaces(NetworkEstimator):
         Returns
         -------
         shares : pandas.DataFrame (n_features, n_spaces)
-            Weighted by the networks' weights (and, if edges chose, counted over edges); a row sums to 1. Without any
-            network (the additive part alone carries the prediction) it is NaN.
+            Weighted by the networks' weights (and, if edges chose, counted over edges); a row sums to 1. NaN for
+            columns with nothing to choose (categories, columns of less than three values), and for all without any
+            network (the additive part alone carries the prediction).
         """
         import pandas as pd
 
-        names = [space.name for space in self._pool()]
+        names = self._space_names()
         own = self.spaces_[self.spaces_["layer"] == 0]
-        table = own.pivot_table(index="node", columns="space", values="weight", aggfunc="sum") if len(own) else own
-        table = table.reindex(index=pd.Index(self.network_.feature_names, name="feature"), columns=names)
+        features = pd.Index(self.network_.feature_names, name="feature")
+        if not len(own):
+            return pd.DataFrame(np.nan, index=features, columns=names)
+        table = own.pivot_table(index="node", columns="space", values="weight", aggfunc="sum")
+        table = table.reindex(index=features, columns=names)
         return table.fillna(0.0).div(table.sum(axis=1).replace(0.0, np.nan), axis=0)
 
     def summary(self):
@@ -140,12 +158,17 @@ class _Spaces(NetworkEstimator):
         return self
 
 
+def _has_choice(curves):
+    """Whether an input has more than a line: curves of the spaces."""
+    return isinstance(curves.basis, Pool) and curves.transform.shape[1] > 1
+
+
 _NOTES = """Three stages, all in one training run. *Full training* (20% of the epochs): every input has all spaces of
     the pool, each with a weight that is trained beside its coefficients; the weights of an input sum to 1.
     *Selective training* (to 40%): the weights are sharpened by a falling temperature, and a space whose weight has
     fallen below a tenth of an equal share is frozen out. *Pruning and fine-tuning*: every input keeps its heaviest
-    space. Held-out rows choose the state from the last stage alone. Straight lines, levels of categories and missing
-    values belong to no space.
+    space. Held-out rows choose the state from the last stage alone, and `n_iter_no_change` counts there. Straight
+    lines, levels of categories and missing values belong to no space.
 
     The additive part is that of `LogisticKAN`, with penalised B-splines. The method's original schedule and tasks are
     not public; this one is ours (docs/design.md, section 5)."""

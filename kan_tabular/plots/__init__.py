@@ -6,13 +6,14 @@ matplotlib figure and axes are kept as ``figure_`` and ``ax_`` or ``axes_``.
 
 from importlib import import_module
 
-__all__ = ["ContributionDisplay", "ImportanceDisplay", "NetworkDisplay", "ShapeDisplay"]
+__all__ = ["ContributionDisplay", "ImportanceDisplay", "NetworkDisplay", "ShapeDisplay", "SpacesDisplay"]
 
 _MODULES = {
     "ContributionDisplay": "contribution",
     "ImportanceDisplay": "importance",
     "NetworkDisplay": "network",
     "ShapeDisplay": "shape",
+    "SpacesDisplay": "spaces",
 }
 
 

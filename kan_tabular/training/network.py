@@ -98,6 +98,11 @@ class MemberNetwork(nn.Module):
         """Told before each epoch how far training is (0 to 1); returns whether earlier states are no longer valid."""
         return False
 
+    @property
+    def settled(self):
+        """Whether `advance` has nothing more to change, so that training may stop for lack of progress."""
+        return True
+
     @torch.no_grad()
     def even_out(self, X):
         """Scale what leads to each hidden layer but the first so that its nodes vary by 1 over the design rows `X`."""
@@ -187,6 +192,12 @@ class MemberNetwork(nn.Module):
         self.biases = nn.ParameterList(map(chosen, self.biases))
         own = [nn.ParameterDict({name: chosen(p) for name, p in shapes.items()}) for shapes in self.shapes]
         self.shapes = nn.ModuleList(own)
+
+    @torch.no_grad()
+    def silence(self, members):
+        """Make some members (a list of int) the constant they start at."""
+        self.coefficients[-1][members] = 0.0
+        self.biases[-1][members] = 0.0
 
     def restore(self, state):
         """Set all parameters from `state`."""

@@ -8,9 +8,8 @@ from torch import nn
 
 from kan_tabular.bases import Pool
 from kan_tabular.training.network import MemberNetwork
+from kan_tabular.training.stages import FULL, SELECTIVE
 
-#: Ends of the first two stages, as shares of the epochs.
-FULL, SELECTIVE = 0.2, 0.4
 #: Weights are sharpened by dividing their logits by a temperature that falls from 1 to this.
 _COLDEST = 0.1
 #: A space whose weight has fallen below this part of an equal share is frozen out.
@@ -47,7 +46,8 @@ class PooledNetwork(MemberNetwork):
         Logits, first (p, M, S, 1), then (M, width, S, 1) a hidden layer; per edge, the last axis is the targets'.
     stage : int
     path : list of tuple
-        Before each epoch: progress, and the weights of each layer averaged over members: (p, S), then (width, S).
+        For each epoch, and for the end of training: progress, and the weights that it starts with of each layer,
+        averaged over members: (p, S), then (width, S).
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class PooledNetwork(MemberNetwork):
             self.register_buffer("function_owners", torch.as_tensor(of_function))
         self.gates = nn.ParameterList(nn.Parameter(torch.zeros(shape)) for shape in shapes)
         self.closed = [torch.zeros(shape, dtype=torch.bool) for shape in shapes]
-        self.temperature, self.stage, self.path = 1.0, 1, []
+        self.per_edge, self.temperature, self.stage, self.path = per_edge, 1.0, 1, []
 
     def weights(self, layer):
         """Weights of the spaces at one layer, the inputs first: (..., S, 1 or outputs), summing to 1 over S."""
@@ -87,23 +87,27 @@ class PooledNetwork(MemberNetwork):
         return (c.view(*w.shape[:3], -1) * w).flatten(1, 2)
 
     def advance(self, progress):
+        before = self.stage
         with torch.no_grad():
-            self.path.append((progress, *(self._mean(layer) for layer in range(len(self.gates)))))
-            if self.stage == 3:
-                return False
-            before, self.stage = self.stage, 1 if progress < FULL else 2 if progress < SELECTIVE else 3
+            if before < 3:
+                self.stage = 1 if progress < FULL else 2 if progress < SELECTIVE else 3
             if self.stage == 2:
                 self.temperature = _COLDEST ** ((progress - FULL) / (SELECTIVE - FULL))
                 for layer, closed in enumerate(self.closed):
                     w = self.weights(layer).cpu()
                     closed |= w < _LOST / w.shape[2]
-            if self.stage == 3:
+            if before < self.stage == 3:
                 for layer, closed in enumerate(self.closed):
                     w = self.weights(layer).cpu()
                     closed[:] = True
                     closed.scatter_(2, w.argmax(2, keepdim=True), False)
                 self.temperature = 1.0
-            return self.stage != before
+            self.path.append((progress, *(self._mean(layer) for layer in range(len(self.gates)))))
+        return self.stage != before
+
+    @property
+    def settled(self):
+        return self.stage == 3
 
     def _mean(self, layer):
         """Weights (p or width, S) averaged over members and edges."""
@@ -111,7 +115,8 @@ class PooledNetwork(MemberNetwork):
 
     def chosen(self):
         """Heaviest space of each node: (p, M[, H]), then (M, width[, outputs]) a hidden layer, lists of ndarray."""
-        return [self.weights(layer).argmax(2).squeeze(-1).cpu().numpy() for layer in range(len(self.gates))]
+        chosen = [self.weights(layer).argmax(2) for layer in range(len(self.gates))]
+        return [(c if self.per_edge else c.squeeze(-1)).cpu().numpy() for c in chosen]
 
     def groups(self):
         return [*super().groups(), (_GATE_RATE, list(self.gates))]

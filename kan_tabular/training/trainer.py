@@ -177,7 +177,7 @@ def train(
     step = epoch = 0
     for epoch in range(1, schedule.epochs + 1):
         if network.advance((epoch - 1) / schedule.epochs):
-            watch.forget()
+            watch.forget(epoch - 1)
         if finer := schedule.finer(epoch):
             network.refine(finer, watch.state)
             optimiser = _optimiser(network, schedule)
@@ -206,11 +206,10 @@ def train(
         late = schedule.max_time is not None and time.perf_counter() - began > schedule.max_time
         last = epoch == schedule.epochs or late
         if last and network.advance(1.0):
-            watch.forget()
-        look = epoch in looks or last
-        if look:
+            watch.forget(epoch)
+        elif last or epoch in looks:
             watch.look(epoch)
-            last = last or watch.stale(epoch, schedule.patience)
+            last = last or (network.settled and watch.stale(epoch, schedule.patience))
         if epoch == selection and not last:
             kept = select(watch.eta)
             if len(kept) < S:
@@ -219,8 +218,9 @@ def train(
         stop = callback is not None and callback(Progress(epoch, schedule.epochs, watch.last))
         if stop and not last:
             if network.advance(1.0):
-                watch.forget()
-            watch.look(epoch)
+                watch.forget(epoch)
+            else:
+                watch.look(epoch)
         if last or stop:
             break
     return watch.finish(epoch)
@@ -300,10 +300,12 @@ class _HeldOut:
                 self.eta[s] = eta[s]
         self.last = losses
 
-    def forget(self):
-        """Choose from later states only."""
+    def forget(self, epoch):
+        """Choose from the states of now and later only."""
         self.best[:], self.best_epoch[:] = np.inf, 0
-        self.state = self.network.state()
+        if self.eta is not None:
+            self.eta[:] = torch.nan
+        self.look(epoch)
 
     def restrict(self, kept):
         """Only these settings (a list of int) go on."""
@@ -317,6 +319,9 @@ class _HeldOut:
     def finish(self, epoch):
         self.network.restore(self.state)
         seen = self.eta is not None
+        lost = np.flatnonzero(~np.isfinite(self.best))
+        if seen and len(lost):  # what never made sense on held-out rows says nothing
+            self.network.silence((np.arange(self.data.n_folds)[:, None] * self.S + lost).ravel().tolist())
         self.losses[self.settings] = self.best
         return Trained(
             self.settings,
