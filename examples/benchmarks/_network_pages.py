@@ -213,7 +213,8 @@ def accuracy_section():
         "Read with care: `kan` and its peers ran on the same folds but on different occasions, so fit times are not "
         "compared here. `kan` has no fixed seed and was run once. These tables were **not unseen**: they were measured "
         "several times while the networks were built, and a fall on some of them led to a defect in how sparse columns "
-        "were scaled and to longer training. Settings were judged on other data, but a fresh table is the fair test.\n",
+        "were scaled and to longer training. Settings were judged on other tables ([which](network-settings.md)), some "
+        "of which share alloys with these: a fresh table is the fair test.\n",
         table(["task", *models], rows),
     ]
     complete = [m for m in models if all((t, m) in loss for t in tasks)]

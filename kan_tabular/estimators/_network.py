@@ -15,8 +15,8 @@ from kan_tabular.estimators._validation import check_groups, check_number, read_
 from kan_tabular.fitted.deep import DeepNetwork
 from kan_tabular.fitted.explanation import interventional
 
-#: Settings that "auto" trains: weight decay, bending, additive start. Chosen on data outside the benchmarks
-#: (docs/design.md, section 5); what each table needs is decided by its own held-out rows.
+#: Settings that "auto" trains: weight decay, bending, additive start. Chosen on other tables than the benchmarks'
+#: (examples/benchmarks/network_settings.py); what each table needs is decided by its own held-out rows.
 _PORTFOLIO = (
     (0.15, 0.03, False),
     (0.5, 0.03, False),
