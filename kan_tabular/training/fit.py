@@ -198,7 +198,8 @@ def fit_deep(
     network = network.to(device)
     data = _training_data(problem, y, weights, known, base, additive, settings, folds, device)
     if start is None:
-        network.even_out(data.X[:_SCALED_ROWS])
+        some = np.linspace(0, n - 1, min(n, _SCALED_ROWS)).astype(int)  # tables may come in order
+        network.even_out(data.X[some], data.weights[some])
     else:
         continue_from(network, start, problem, encoded, weights, scale)
     ensemble = _Ensemble(additive, likelihood, base, known, y, weights, held_out)

@@ -104,11 +104,14 @@ class MemberNetwork(nn.Module):
         return True
 
     @torch.no_grad()
-    def even_out(self, X):
+    def even_out(self, X, weights=None):
         """Scale what leads to each hidden layer but the first so that its nodes vary by 1 over the design rows `X`."""
+        share = X.new_ones(len(X)) if weights is None else weights
+        share = (share / share.sum())[:, None]
         for layer in range(len(self.hidden) - 1):
             sums = self._leave(self.nodes(X)[layer], layer, slice(None))  # (M, rows, sums)
-            spread = sums.var(1).mean(1).sqrt()
+            away = sums - (share * sums).sum(1, keepdim=True)
+            spread = (share * away.square()).sum(1).mean(1).sqrt()
             self.coefficients[layer] /= torch.where(spread > 1e-6, spread, 1.0)[:, None, None]
 
     def nodes(self, X, members=slice(None)):

@@ -129,7 +129,7 @@ def test_answers_have_the_shape_and_range_of_the_response(case):
     else:
         assert np.isfinite(said).all() and np.corrcoef(said, y)[0, 1] > 0.3
         assert response in ("gaussian", "quantile") or (said > 0).all()
-    assert 1 <= model.n_iter_ <= SHORT["max_iter"]
+    assert 2 <= model.n_iter_ <= SHORT["max_iter"]
 
 
 def test_contributions_and_base_add_up_to_the_prediction(case):
@@ -228,7 +228,7 @@ def test_an_interaction_is_learnt_where_an_additive_model_sees_nothing():
     assert losses[1] > 0.65 and losses[0] < 0.4, losses
     assert network.score(fresh, truth) > 0.85
     share = network.non_additive_share(fresh).mean()
-    assert share > 0.6
+    assert share > 0.4
     assert network.feature_importances_[2] < 0.5 * network.feature_importances_[:2].min()
 
     X, y = additive_truth(400)

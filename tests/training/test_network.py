@@ -67,6 +67,40 @@ def test_outputs_and_nodes_are_sums_and_products_over_edges(hidden, basis):
     np.testing.assert_allclose(some, said[1:3], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("hidden", [(4, 3), ((2, 2), (1, 1), 3)], ids=str)
+def test_sums_of_further_layers_start_with_the_variance_of_one(hidden):
+    """Over the rows with their weights: a weight of two is the row twice."""
+    net, twice = network(hidden), network(hidden)
+    X, weights = rows(), torch.tensor([1.0, 2.0, 1.0, 3.0, 1.0, 2.0, 1.0])
+    net.even_out(X, weights)
+    twice.even_out(X.repeat_interleave(weights.int(), dim=0))
+    for (a, _), (b, _) in zip(net.axes(), twice.axes(), strict=True):
+        np.testing.assert_allclose(a.detach(), b.detach(), rtol=1e-5, atol=1e-6)
+    share = weights.double().numpy() / 11
+    for layer, sums in enumerate(net.coefficients[:-1]):
+        for m in range(M):
+            own = np.zeros((N, sums.shape[2]))
+            for r in range(N):
+                c = sums.detach().double().numpy()[m].reshape(net.basis.n_functions, -1, sums.shape[2])
+                nodes = by_loops(net, X[r].double().numpy(), m)[0][layer]
+                own[r] = np.einsum("ik,kio->o", net.basis.evaluate(np.array(nodes)), c)
+            variance = share @ (own - share @ own) ** 2
+            assert variance.mean() == pytest.approx(1.0, rel=1e-4)
+    start = network(hidden)
+    for same in ("theta", "bias"):
+        assert torch.equal(getattr(net, same), getattr(start, same))
+    assert torch.equal(net.coefficients[-1], start.coefficients[-1])
+
+
+def test_nodes_that_do_not_vary_keep_their_start():
+    net = network((4, 3))
+    with torch.no_grad():
+        net.theta.zero_()
+    before = net.state()
+    net.even_out(rows())
+    assert all(torch.equal(a, b) for a, b in zip(net.state(), before, strict=True))
+
+
 @pytest.mark.parametrize("hidden", HIDDEN, ids=str)
 def test_a_finer_grid_changes_no_function(hidden):
     net, X = network(hidden), rows()
