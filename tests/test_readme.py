@@ -8,10 +8,14 @@ from runpy import run_path
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+from basis_contract import CHECKS
 from typer.testing import CliRunner
 
 from kan_tabular import KAAMRegressor
+from kan_tabular.bases import REGISTRY as BASES
+from kan_tabular.bases import families
 from kan_tabular.cli import app
 from kan_tabular.likelihoods import REGISTRY
 
@@ -75,14 +79,40 @@ def test_user_guide():
 def test_extending_guide(monkeypatch):
     """Its likelihood fits, once added as the guide says."""
     monkeypatch.setattr(KAAMRegressor, "_LIKELIHOODS", dict(KAAMRegressor._LIKELIHOODS))
-    before = dict(REGISTRY)
+    before = [(registry, dict(registry)) for registry in (REGISTRY, BASES)]
     try:
         names = run_python("docs/extending.md")
+        for check in CHECKS:
+            check(lambda *column: names["Multiquadric"]().fit(*column))
     finally:
-        REGISTRY.clear()
-        REGISTRY.update(before)
+        for registry, content in before:
+            registry.clear()
+            registry.update(content)
     error = names["fitted"] - names["truth"]
     assert (error**2).mean() < 0.05 * names["truth"].var()
+    assert names["waves"].network_.inputs[0].basis.family.name == "multiquadric"
+    assert (names["residual"] ** 2).mean() < 0.05 * np.sin(names["column"]).var()
+
+
+def test_families_page():
+    """Its table has all families, and the sizes and condition numbers that its code gives."""
+    page = (ROOT / "docs" / "bases" / "index.md").read_text(encoding="utf-8")
+    conditions = run_python("docs/bases/index.md")["conditions"]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| ")
+    ]
+    rows = {re.search(r"`(\w+)`", row[0]).group(1): row for row in rows[1:]}
+    assert sorted(rows) == families() == sorted(conditions)
+    for name, (_, size, linear, _, condition, _) in rows.items():
+        basis = BASES[name]().fit(np.linspace(-1, 1, 2000))
+        assert int(size) == basis.n_functions and (linear == "yes") == basis.linear
+        assert float(condition) == pytest.approx(conditions[name], rel=0.05)
+        assert name == "bspline" or (ROOT / "docs" / "bases" / f"{name}.md").exists()
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs" / "bases").glob("*.md")))
+def test_pages_of_families(page):
+    run_python(f"docs/bases/{page}")
 
 
 def test_diabetes_example(monkeypatch):

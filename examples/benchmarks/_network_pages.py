@@ -213,17 +213,41 @@ def accuracy_section():
         "Read with care: `kan` and its peers ran on the same folds but on different occasions, so fit times are not "
         "compared here. `kan` has no fixed seed and was run once. These tables were **not unseen**: they were measured "
         "several times while the networks were built, and a fall on some of them led to a defect in how sparse columns "
-        "were scaled and to longer training. Settings were judged on other data, but a fresh table is the fair test.\n",
+        "were scaled and to longer training. Settings were judged on other tables ([which](network-settings.md)), some "
+        "of which share alloys with these: a fresh table is the fair test.\n",
         table(["task", *models], rows),
     ]
     complete = [m for m in models if all((t, m) in loss for t in tasks)]
     if len(complete) > 1:
         losses = np.array([[loss[t, m] for m in complete] for t in tasks])
         out += comparison(losses, complete)
-    for peer in (m for m in models if m not in complete and "kan" in complete):
-        shared = [t for t in tasks if (t, peer) in loss]
-        pairs = [[t, f"{np.log(loss[t, 'kan'] / loss[t, peer]):+.4f}"] for t in shared]
-        out += [f"Against {peer}:\n", table(["task", "log(loss of kan / its loss)"], pairs)]
+    return out + beside_section()
+
+
+def beside_section():
+    """Tables of kan and one peer in one run."""
+    found, out = latest("beside", "task"), []
+    for peer in dict.fromkeys(r["task"][1] for r in found):
+        own = [r for r in found if r["task"][1] == peer]
+        ratios = np.log([r["kan"]["loss"] / r["peer"]["loss"] for r in own])
+        times = [r["peer"]["fit_s"] / r["kan"]["fit_s"] for r in own]
+        rows = [
+            [
+                r["task"][0],
+                *(f"{r[side]['loss']:.4f}" for side in ("kan", "peer")),
+                f"{ratio:+.4f}",
+                *(f"{r[side]['fit_s']:.1f}" for side in ("kan", "peer")),
+                f"{time:.1f}",
+            ]
+            for r, ratio, time in zip(own, ratios, times, strict=True)
+        ]
+        low, high = bootstrap_interval(ratios)
+        out += [
+            f"Against {peer}, in one run (one thread each, wall-clock seconds a fit on a shared machine):\n",
+            table(["task", "kan", peer, "log ratio", "kan, s", f"{peer}, s", "time ratio"], rows),
+            f"Mean log ratio {ratios.mean():+.4f}, 95% interval {low:+.4f} to {high:+.4f}; median time ratio "
+            f"{np.median(times):.1f}.\n",
+        ]
     return out
 
 

@@ -387,6 +387,11 @@ def run_accuracy(args):
         for r in read_lines(file):
             values = {key: float(np.mean(r[key])) for key in ("score", "loss", "fit_s")}
             record("accuracy", task=[r["task"], r["model"]], **values)
+    for file in args.beside or []:
+        runs = {(r["task"], r["model"]): {k: float(np.mean(r[k])) for k in ("loss", "fit_s")} for r in read_lines(file)}
+        for task, model in runs:
+            if model != "kan":
+                record("beside", task=[task, model], kan=runs[task, "kan"], peer=runs[task, model])
     print("\n".join(pages.accuracy_section()))
 
 
@@ -439,7 +444,9 @@ def main(argv=None):
     scaling = add("scaling", run_scaling, 1)
     scaling.add_argument("--sizes", type=lambda text: [int(float(n)) for n in text.split(",")], default=SIZES)
     scaling.add_argument("--fit", nargs=2, type=int, help=argparse.SUPPRESS)
-    add("accuracy", run_accuracy).add_argument("--results", nargs="+", type=Path, required=True)
+    accuracy = add("accuracy", run_accuracy)
+    accuracy.add_argument("--results", nargs="*", type=Path, default=[])
+    accuracy.add_argument("--beside", nargs="*", type=Path, help="files with kan and a peer in one run")
     add("report", report).add_argument("--out", type=Path)
     args = parser.parse_args(argv)
     args.do(args)

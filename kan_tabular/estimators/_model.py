@@ -49,14 +49,14 @@ class FittedMixin:
         return names.index(feature)
 
     def _output(self, class_):
-        """Column of the linear predictor for a class label."""
+        """Column of the linear predictor for a class label, or for the position of a regressor's target or quantile."""
         if self.network_.n_outputs == 1:
             if class_ is not None:
                 raise ValueError(
                     "class_ is for models of more than two classes; give None: this one has a single curve a feature."
                 )
             return 0
-        classes = self.classes_.tolist()
+        classes = self.classes_.tolist() if hasattr(self, "classes_") else list(range(self.network_.n_outputs))
         if class_ is None:
             return len(classes) - 1
         if class_ not in classes:

@@ -15,8 +15,8 @@ from kan_tabular.estimators._validation import check_groups, check_number, read_
 from kan_tabular.fitted.deep import DeepNetwork
 from kan_tabular.fitted.explanation import interventional
 
-#: Settings that "auto" trains: weight decay, bending, additive start. Chosen on data outside the benchmarks
-#: (docs/design.md, section 5); what each table needs is decided by its own held-out rows.
+#: Settings that "auto" trains: weight decay, bending, additive start. Chosen on other tables than the benchmarks'
+#: (examples/benchmarks/network_settings.py); what each table needs is decided by its own held-out rows.
 _PORTFOLIO = (
     (0.15, 0.03, False),
     (0.5, 0.03, False),
@@ -51,7 +51,6 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
     def _fit(self, table, y, weights, likelihood, offset=0.0, groups=None):
         self._check_settings()
         groups = check_groups(groups, table.n_rows)
-        before = getattr(self, "encoder_", None) if self.warm_start else None
         encoded, keep = self._encode_training(table, weights)
         if not keep.all():
             encoded, y, weights = encoded[keep], y[keep], weights[keep]
@@ -59,7 +58,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
             groups = None if groups is None else groups[keep]
         from kan_tabular.training.fit import fit_deep
 
-        start = self._last_fit(before) if before is not None else None
+        start = self._last_fit() if self.warm_start and hasattr(self, "network_") else None
         if start is None:
             self.seed_ = int(check_random_state(self.random_state).randint(2**32, dtype=np.uint64))
         options = self._options(len(y), likelihood.name != "quantile", start is not None)
@@ -99,19 +98,20 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
     def _keep_report(self, report):
         """What else of the training is to be kept."""
 
-    def _last_fit(self, encoder):
-        """The network to go on with: that of the last fit, if it has any members; `encoder` is the one it had."""
-        for old, new in zip(encoder.features_, self.encoder_.features_, strict=False):
+    def _last_fit(self):
+        """The network to go on with: that of the last fit, if it has any members."""
+        before, now = self.network_.features, self.encoder_.features_
+        for old, new in zip(before, now, strict=False):
             if (old.name, old.kind, list(old.levels)) != (new.name, new.kind, list(new.levels)):
                 raise ValueError(
                     f"warm_start=True: column {new.name!r} was {old.name!r} ({old.kind}, {len(old.levels)} levels) in "
                     f"the last fit and is now {new.kind} with {len(new.levels)} levels; give the same columns and "
                     "levels, or use warm_start=False to begin anew."
                 )
-        if len(encoder.features_) != len(self.encoder_.features_):
+        if len(before) != len(now):
             raise ValueError(
-                f"warm_start=True: the last fit had {len(encoder.features_)} columns and X has "
-                f"{len(self.encoder_.features_)}; give the same columns, or use warm_start=False to begin anew."
+                f"warm_start=True: the last fit had {len(before)} columns and X has {len(now)}; give the same columns, "
+                "or use warm_start=False to begin anew."
             )
         return self.network_ if self.network_.n_members else None
 
@@ -148,8 +148,10 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
         full_batch = self.solver == "lbfgs"
         if full_batch and self.max_iter == "auto":
             epochs = _ITERATIONS
+        kept = [c["candidate"] for c in self.candidates_ if c["weight"] > 0] if warm else []
         return Options(
             settings=self._settings(additive_fit, warm),
+            additive=additive_fit and _is_auto(self.additive_start) and "additive" in kept,
             hidden=tuple(tuple(map(int, h)) if np.ndim(h) else int(h) for h in self.hidden_layer_sizes),
             family=None if self._hidden_splines() else read_basis(self.basis),
             n_estimators=self.n_estimators,
@@ -261,7 +263,8 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
         grid : array-like, optional
             Values (or level names) to read it at; by default 200 points across the training range, or all levels.
         class_ : label, optional
-            Which class's effect, for more than two classes (default: the last). Otherwise None.
+            Which class's effect, for more than two classes (default: the last); for several targets or quantiles the
+            position of one. Otherwise None.
 
         Returns
         -------

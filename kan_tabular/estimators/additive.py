@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from kan_tabular.bases import BSpline
+from kan_tabular.bases import BSpline, Pool
 from kan_tabular.estimators._curves import CurvesMixin
 from kan_tabular.estimators._model import LabelsMixin
 from kan_tabular.estimators._validation import (
@@ -25,9 +25,10 @@ from kan_tabular.solvers.fit import fit_network
 
 _PARAMETERS = """n_knots : int, default=10
         Interior knots of each numeric curve, at quantiles of the training values (of ``basis="bspline"``).
-    basis : str or Basis, default="bspline"
+    basis : str, Basis or sequence of these, default="bspline"
         Family of the numeric curves: "bspline", or another one that is linear in its coefficients
-        (docs/bases), by name or with arguments of its own as `kan_tabular.bases` has it.
+        (docs/bases), by name or with arguments of its own as `kan_tabular.bases` has it. Of several, each column gets
+        the one that marginal likelihood asks for (`spaces_`).
     smoothing : {"auto", "reml"}, float or dict, default="auto"
         How the smoothness of the curves is chosen. "auto": marginal likelihood with terms that inform each other (a
         hierarchy of smoothing parameters), the better predictor where rows are few. "reml": textbook restricted
@@ -73,9 +74,25 @@ class _Additive(CurvesMixin, BaseEstimator):
         return self
 
     def _family(self):
-        """B-splines with the wanted number of knots, or another family as it is."""
-        named = isinstance(self.basis, str) and self.basis == "bspline"
-        return BSpline(self.n_knots) if named else read_basis(self.basis, linear=True)
+        """B-splines with the wanted number of knots, another family as it is, or a pool of several."""
+        several = isinstance(self.basis, (list, tuple))
+        if several and len(self.basis) < 2:
+            raise ValueError(f"basis={self.basis!r}: expected a family, or at least two to choose from.")
+        spaces = [
+            BSpline(self.n_knots) if isinstance(basis, str) and basis == "bspline" else read_basis(basis, linear=True)
+            for basis in (self.basis if several else [self.basis])
+        ]
+        return Pool(tuple(spaces)) if several else spaces[0]
+
+    @property
+    def spaces_(self):
+        """Family of each numeric column's curve, by name of the column."""
+        check_is_fitted(self)
+        network = self.network_
+        bases = {
+            f.name: getattr(c.basis, "family", c.basis) for f, c in zip(network.features, network.inputs, strict=True)
+        }
+        return {name: basis.name for name, basis in bases.items() if basis is not None and basis.name != "category"}
 
     @property
     def intercept_(self):

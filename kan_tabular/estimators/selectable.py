@@ -13,7 +13,7 @@ from kan_tabular.estimators.network import KANRegressor, LogisticKAN
 from kan_tabular.training.stages import FULL
 
 #: What "auto" chooses from: about the same number of functions each.
-_SPACES = (BSpline(10), Chebyshev(12), Cosine(13), PiecewiseLinear(12), Wavelet("mexican_hat", 4))
+SPACES = (BSpline(10), Chebyshev(12), Cosine(13), PiecewiseLinear(12), Wavelet("mexican_hat", 4))
 
 _OWN_PARAMETERS = """spaces : "auto" or sequence of str or Basis, default="auto"
         The pool: names, or instances with arguments of their own, of families that are linear in their coefficients.
@@ -50,7 +50,7 @@ class _Spaces(NetworkEstimator):
 
     def _pool(self):
         if isinstance(self.spaces, str) and self.spaces == "auto":
-            return _SPACES
+            return SPACES
         if not isinstance(self.spaces, (list, tuple)) or len(self.spaces) < 2:
             raise ValueError(
                 f"spaces={self.spaces!r}: expected 'auto' or a list of at least two families; use LogisticKAN or "
@@ -163,9 +163,9 @@ def _has_choice(curves):
     return isinstance(curves.basis, Pool) and curves.transform.shape[1] > 1
 
 
-_NOTES = """Three stages, all in one training run. *Full training* (35% of the epochs): every input has all spaces of
+_NOTES = """Three stages, all in one training run. *Full training* (20% of the epochs): every input has all spaces of
     the pool, each with a weight that is trained beside its coefficients; the weights of an input sum to 1.
-    *Selective training* (to 60%): the weights are sharpened by a falling temperature, and a space whose weight has
+    *Selective training* (to 40%): the weights are sharpened by a falling temperature, and a space whose weight has
     fallen below a tenth of an equal share is frozen out. *Pruning and fine-tuning*: every input keeps its heaviest
     space. Held-out rows choose the state from the last stage alone, and `n_iter_no_change` counts there. Straight
     lines, levels of categories and missing values belong to no space.

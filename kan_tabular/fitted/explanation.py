@@ -41,9 +41,15 @@ def interventional(predict, Z, background, n_permutations):
     if shap is None:
         raise ImportError("explain(..., background=...) needs shap: pip install 'kan-tabular[explain]'.")
     masker = shap.maskers.Independent(background, max_samples=len(background))
-    explainer = shap.explainers.Permutation(predict, masker, seed=0)
+    # By default values that are close (to 1e-8, or 1e-5 of them) count as the same, whatever the unit of the feature.
+    masker.invariants = lambda x: x == background
     evaluations = n_permutations * (2 * Z.shape[1] + 1)
-    values = explainer(Z, max_evals=evaluations, silent=True, batch_size=len(background)).values
+    state = np.random.get_state()  # shap seeds the global generator, and shuffles with it
+    try:
+        explainer = shap.explainers.Permutation(predict, masker, seed=0)
+        values = explainer(Z, max_evals=evaluations, silent=True, batch_size=len(background)).values
+    finally:
+        np.random.set_state(state)
     return values if values.ndim == 3 else values[:, :, None], predict(background).mean(0)
 
 

@@ -138,7 +138,7 @@ def lay_out(selection):
         targets = [t for node in nodes for t in np.flatnonzero(join == node).tolist()]
         layers.append([[t for t in targets if mask[s, t]] for s in sources])
     rooms = [_rooms(groups) for groups in layers]
-    units = [sum(room) for room in rooms]
+    units = [sum(room) or 1.0 for room in rooms]  # a layer that is pruned away has no nodes
     rows = max(0.38 * len(selection.nodes[0]), 0.34 * len(selection.nodes[-1]))
     most = max(units)
     height = max(1.8, rows, min(0.17 * most, max(7.2, 0.08 * most), 16.0), min(0.5 * most, 3.0))
@@ -173,9 +173,11 @@ def lay_out(selection):
 
 def _rooms(groups):
     """Room for each source with its boxes, in units of a box: enough that names beside them do not collide."""
+    if not groups:
+        return []
     counts = np.array([len(targets) for targets in groups], dtype=float)
-    least = max(0.45 * counts.mean(), 1.0) if len(counts) else 1.0
-    return list(np.maximum(counts, least) + (0.5 if (counts > 1).any() else 0.0)) or [least]
+    least = max(0.45 * counts.mean(), 1.0)
+    return list(np.maximum(counts, least) + (0.5 if (counts > 1).any() else 0.0))
 
 
 def wire(start, box, end, n=30):

@@ -8,9 +8,11 @@ from functools import cache
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from kan_tabular.bases import Pool
 from kan_tabular.fitted.network import FittedNetwork
 from kan_tabular.fitted.smoothing import TermSmoothing
 from kan_tabular.solvers.additive import fit_additive
+from kan_tabular.solvers.choice import choose_spaces
 from kan_tabular.solvers.concurvity import concurvity_of
 from kan_tabular.solvers.problem import build_problem, columns_of
 from kan_tabular.solvers.smoothing import HyperPrior
@@ -51,7 +53,7 @@ def fit_network(
         Frequencies, all positive.
     likelihood : Likelihood
     family : Basis
-        Of numeric columns.
+        Of numeric columns. With a `Pool` each column gets the space that marginal likelihood asks for.
     offset : float or ndarray (n,)
         Added to the linear predictor (log exposure).
 
@@ -63,7 +65,8 @@ def fit_network(
     n_iter : int
     """
     p = encoded.shape[1]
-    with small_blas(p * (columns_of(family) + 1)):
+
+    def solve(family):
         problem = build_problem(
             encoded,
             features,
@@ -74,16 +77,14 @@ def fit_network(
             n_outputs=likelihood.n_outputs,
             device=device,
         )
-        design, groups, terms = problem.design, problem.groups, problem.terms
+        design, groups = problem.design, problem.groups
         prior = HyperPrior(groups, smoothing != "reml", GUARD)
-        if isinstance(offset, np.ndarray):
-            offset = design.asarray(offset)[:, None]
         fit = fit_additive(
             design,
             likelihood,
             design.asarray(y),
             design.asarray(weights),
-            offset,
+            design.asarray(offset)[:, None] if isinstance(offset, np.ndarray) else offset,
             groups,
             prior,
             problem.rho,
@@ -91,6 +92,14 @@ def fit_network(
             tol=tol,
             report=report,
         )
+        return problem, prior, fit
+
+    with small_blas(p * (columns_of(family) + 1)):
+        if isinstance(family, Pool):
+            problem, _, fit = solve(family)
+            family = choose_spaces(family, problem, fit)
+        problem, prior, fit = solve(family)
+        groups, terms = problem.groups, problem.terms
         concurvity, related = concurvity_of(terms, fit.b, fit.model.A, float(weights.sum()))
 
     network = _hand_over(problem, fit, prior, encoded, features, weights, likelihood, concurvity, related)

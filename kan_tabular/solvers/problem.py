@@ -34,7 +34,9 @@ class Problem:
 
 
 def columns_of(family):
-    """Design columns that a numeric column gets from a basis, the missing one left out."""
+    """Design columns that a numeric column gets from a basis (the largest of several), the missing one left out."""
+    if isinstance(family, list):
+        return max(map(columns_of, family))
     basis = deepcopy(family).fit(np.linspace(0.0, 1.0, 1000))
     return basis.n_functions - 1 if basis.line() is not None else basis.n_functions + 1
 
@@ -44,8 +46,8 @@ def build_problem(encoded, features, weights, *, family, smoothing, select, n_ou
 
     Parameters
     ----------
-    family : Basis
-        Of numeric columns.
+    family : Basis or list of Basis
+        Of numeric columns: one for all, or one each.
     smoothing : str, float or dict
         A number (or a number for a feature's name) fixes that term's curvature or level parameter; the rest is free.
     select : bool
@@ -64,7 +66,7 @@ def build_problem(encoded, features, weights, *, family, smoothing, select, n_ou
             values,
             counts,
             1 - counts.sum() / total if feature.missing else 0.0,
-            family=family,
+            family=family[j] if isinstance(family, list) else family,
             max_columns=budget,
         )
         terms.append(term)

@@ -1,6 +1,6 @@
 """From a column to penalised design columns.
 
-Each block is centred, whitened by its Gram matrix and rotated so that its penalty is diagonal (the basis of Demmler
+Each block is centred, made orthonormal over the rows and rotated so that its penalty is diagonal (the basis of Demmler
 and Reinsch, Numer. Math. 24, 1975). The units are then the same for every term: a coefficient of a numeric term is the
 standard deviation of what it adds to the linear predictor.
 """
@@ -11,14 +11,14 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import block_diag, eigh
+from scipy.linalg import block_diag, eigh, solve_triangular
 
 from kan_tabular.bases import Category, Pool, WithLine
 from kan_tabular.fitted.curves import InputCurves
 from kan_tabular.likelihoods import helmert
 
-#: Columns of a block whose variance is below this share of the largest carry nothing but rounding.
-_RANK_TOLERANCE = 1e-10
+#: Directions whose standard deviation over the rows is below this share of the largest function's are not seen.
+_RANK_TOLERANCE = 1e-5
 
 
 @dataclass
@@ -86,24 +86,38 @@ def _curves(family, values, counts, max_columns):
 
 
 def _diagonalise(basis, values, counts, max_columns):
-    """Transform (K, r), column means (r,), curvature penalties (r - 1,): the line, then ever rougher curves."""
-    B = basis.evaluate(values)
-    share = counts / counts.sum()
+    """Transform (K, r), column means (r,), curvature penalties (r - 1,): the line, then ever rougher curves.
+
+    Where the rows cannot tell functions apart (a family that keeps its size on few values, or is nearly dependent on
+    them), each column is the smoothest of the curves that are the same over the rows.
+    """
+    B, share, penalty = basis.evaluate(values), counts / counts.sum(), basis.penalty()
     mean = share @ B
-    gram = (B * share[:, None]).T @ B - np.outer(mean, mean)
-    variance, axes = eigh(gram)
-    kept = variance > _RANK_TOLERANCE * variance[-1]
-    kept[: max(len(variance) - len(values) + 1, 0)] = False  # m centred values have rank m - 1, whatever rounding says
-    white = axes[:, kept] / np.sqrt(variance[kept])
-    line = white.T @ (gram @ basis.line())  # which the penalty does not see
-    line /= np.linalg.norm(line)
-    rest = np.linalg.qr(np.column_stack([line, np.eye(len(line))]))[0][:, 1 : len(line)]
-    roughness, rotation = eigh(rest.T @ (white.T @ basis.penalty() @ white) @ rest)
-    columns = np.column_stack([line, rest @ rotation])
-    keep = min(len(line), max_columns)
-    transform = white @ columns[:, :keep]
-    roughness = roughness[: keep - 1]
-    if len(roughness):
-        roughness = np.maximum(roughness, 1e-12 * roughness[-1])
+    A = np.sqrt(share)[:, None] * (B - mean)
+    line = basis.line()  # which the penalty does not see
+    line = line / np.linalg.norm(A @ line)
+    rest = np.eye(len(line)) - np.outer(line, (A @ line) @ A)  # the functions without their part along the line
+    sizes, axes = np.linalg.svd(np.linalg.qr(A @ rest, mode="r"))[1:]
+    rank = np.count_nonzero(sizes > _RANK_TOLERANCE * np.linalg.norm(A, axis=0).max())
+    rank = min(rank, len(values) - 2)  # what m centred values have beside a line, whatever rounding says
+    seen, unseen = axes[:rank].T, axes[rank:].T
+    cross = unseen.T @ penalty
+    seen = seen - unseen @ (_inverse(cross @ unseen, np.linalg.norm(penalty)) @ (cross @ seen))
+    curved = rest @ seen
+    curved = solve_triangular(np.linalg.qr(A @ curved, mode="r"), curved.T, trans="T").T
+    roughness, rotation = eigh(curved.T @ penalty @ curved)
+    keep = max(min(rank, max_columns - 1), 0)
+    transform = np.column_stack([line, (curved @ rotation)[:, :keep]])
+    roughness = roughness[:keep]
+    if keep:
+        # A family without roughness of its own (broken lines as B-splines of degree 1): all its curves alike.
+        roughness = np.maximum(roughness, 1e-12 * roughness[-1]) if roughness[-1] > 0 else np.ones(keep)
         roughness = roughness * (1 / roughness).sum()
     return transform, mean @ transform, roughness
+
+
+def _inverse(matrix, size):
+    """Inverse of a positive semi-definite matrix on the directions in which it is not nothing compared to `size`."""
+    values, axes = eigh(matrix)
+    kept = values > 1e-12 * size
+    return (axes[:, kept] / values[kept]) @ axes[:, kept].T

@@ -57,6 +57,8 @@ class Options:
     ----------
     settings : tuple of Setting
         Each is trained for every fold.
+    additive : bool
+        Whether the additive fit is a candidate even where no setting begins at it.
     hidden : tuple of int or (int, int)
         Nodes of each hidden layer; a pair is (sums, products).
     family : Basis or None
@@ -79,6 +81,7 @@ class Options:
     """
 
     settings: tuple
+    additive: bool
     hidden: tuple
     family: Basis | None
     n_estimators: int
@@ -93,7 +96,8 @@ class Options:
 
     def without_additive_start(self):
         """The same, with every setting starting at the constant (those that then are the same: once)."""
-        return replace(self, settings=tuple(dict.fromkeys(replace(s, additive=False) for s in self.settings)))
+        settings = tuple(dict.fromkeys(replace(s, additive=False) for s in self.settings))
+        return replace(self, settings=settings, additive=False)
 
 
 @dataclass
@@ -148,7 +152,7 @@ def fit_deep(
     known = np.broadcast_to(np.asarray(offset, float).reshape(-1, 1), (n, 1))
 
     family = options.family
-    if family is None or family.parameters():
+    if family is None or not family.linear:
         # Columns are computed once, so what shapes their functions cannot be learnt.
         family = BSpline(_KNOTS)
     held_out = _held_out(options, y, weights, groups, likelihood, rng)
@@ -167,7 +171,7 @@ def fit_deep(
         if alone.design.n_columns * C > _MOST_ADDITIVE:
             options = options.without_additive_start()
         settings = options.settings
-        if any(s.additive for s in settings):
+        if options.additive or any(s.additive for s in settings):
             additive = _Additive(alone, likelihood, y, weights, known, held_out)
     base = np.asarray(likelihood.initial(y, weights, known[:, 0]), float)
 

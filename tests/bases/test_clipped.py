@@ -38,7 +38,7 @@ def test_the_line_comes_first_and_the_others_are_centred_and_of_its_scale(name):
     np.testing.assert_allclose(values[:, 0], u / 3, atol=1e-12)
     assert values.shape[1] == basis.n_functions > 1
     np.testing.assert_allclose(values.mean(0), 0.0, atol=0.01)
-    np.testing.assert_allclose(values.std(0), (u / 3).std(), rtol=0.02)
+    np.testing.assert_allclose(values.std(0), (u / 3).std(), rtol=0.05)
     assert np.abs(np.corrcoef(values.T) - np.eye(basis.n_functions)).max() < 1 - 1e-9  # no function twice
 
 

@@ -266,15 +266,23 @@ def test_where_members_start(additive_start):
 def test_sparsity_removes_edges_altogether():
     X, y = additive_truth(300)
     X[:, 2] = np.random.default_rng(5).normal(size=300)
-    dense = KANRegressor(max_iter=15, n_estimators=2, additive_start=False, random_state=0).fit(X, y)
-    sparse = clone(dense).set_params(sparsity=1.5).fit(X, y)
-    gone = [(m.network_.sizes[0] == 0).mean() for m in (dense, sparse)]
-    assert gone[0] == 0 and 0.05 < gone[1] < 1, gone
+    dense = KANRegressor(max_iter=40, n_estimators=2, additive_start=False, random_state=0).fit(X, y)
+    sparse = clone(dense).set_params(sparsity=0.15).fit(X, y)
+    assert sparse.score(X, y) > dense.score(X, y) - 0.05
+    gone = [[(s == 0).mean() for s in m.network_.sizes] for m in (dense, sparse)]
+    assert not any(gone[0]) and all(0.05 < share < 1 for share in gone[1]), gone
     of_input = (sparse.network_.sizes[0] == 0).mean((1, 2))
     assert of_input[2] > of_input[0]  # the useless column loses more of them
+    # What is gone adds nothing, so that pruning changes no prediction; the edges left are those counted.
+    before, left = sparse.predict(X), [np.count_nonzero(s) for s in sparse.network_.sizes]
+    np.testing.assert_allclose(sparse.prune(X, 0.0).predict(X), before, rtol=1e-9, atol=1e-12)
+    after = [np.count_nonzero(s) for s in sparse.network_.sizes]
+    assert all(a <= b for a, b in zip(after, left, strict=True)) and after[0] == left[0]
+    coefficients = [layer.coefficients for layer in sparse.network_.layers]
+    assert all((c == 0).all(1).sum() >= c[:, 0].size - n for c, n in zip(coefficients, after[1:], strict=True))
     # With everything gone, the constant is left.
     nothing = clone(dense).set_params(sparsity=1e6).fit(X, y)
-    assert not nothing.network_.sizes[0].any() and np.ptp(nothing.predict(X)) < 1e-9
+    assert not any(s.any() for s in nothing.network_.sizes) and np.ptp(nothing.predict(X)) < 1e-9
 
 
 # --------------------------------------------------------------------------------------- weights, classes, exposure
@@ -533,7 +541,9 @@ def test_a_constant_response_is_predicted_as_it_is():
     "parameter, value",
     [
         *[("hidden_layer_sizes", v) for v in (16, "16", None, (), (0,), (4, -1), (2.5,), (True,), ("a",))],
-        ("basis", "fourier"),
+        *[("hidden_layer_sizes", (v,)) for v in ((0, 0), (3, -1), (-1, 3), (2.5, 1), (True, 1), (3,), (1, 2, 3), "12")],
+        *[("warm_start", v) for v in (None, 1, "yes")],
+        *[("basis", v) for v in ("sine", "daruan", None, 3)],
         *[("grid_size", v) for v in (0, 2.5, "five", None, ())],
         *[("n_estimators", v) for v in (0, 1.5, "auto", None)],
         *[("max_iter", v) for v in (0, -1, 2.5, "ten", None)],
@@ -689,6 +699,31 @@ def test_grids_grow_while_training():
     assert np.isfinite(grown.predict(X)).all()
     for sizes in [(2, 3), (4, 2), (), (2, 2)]:
         refused(lambda sizes=sizes: KANRegressor(grid_size=sizes).fit(X, y), "grid_size")
+
+
+@pytest.mark.parametrize("response", ["gaussian", "multiclass"])
+def test_weak_settings_are_given_up_midway_where_that_is_asked_for(response, monkeypatch, caught, tmp_path):
+    from kan_tabular.estimators import _network
+
+    X, y, _ = simulate(response)
+    monkeypatch.setattr(_network, "_SELECTION", None)
+    whole = MAKE[response](max_iter=10).fit(X, y)
+    assert caught["network"].n_members == 2 * 6
+    monkeypatch.setattr(_network, "_SELECTION", 0.5)
+    model = MAKE[response](max_iter=10).fit(X, y)
+    assert caught["network"].n_members == 2 * 3  # the three most useful ones
+    own, all_of_them = ([c for c in m.candidates_ if c["candidate"] == "network"] for m in (model, whole))
+    assert [c["alpha"] for c in own] == [c["alpha"] for c in all_of_them] and len(own) == 6
+    assert np.isfinite([c["held_out_loss"] for c in own]).all()
+    weighed = [c for c in own if c["weight"] > 0]
+    assert 1 <= len(weighed) <= 3 and len(model.network_.weights) == 2 * len(weighed)
+    for c, other in zip(own, all_of_them, strict=True):  # none is better for fewer epochs
+        assert c["held_out_loss"] >= other["held_out_loss"] - 1e-3
+    np.testing.assert_allclose(model.explain(X).values.sum(1) + model.explain(X).base_values, link(model, X))
+    model.save(tmp_path / "model.kan")
+    np.testing.assert_array_equal(answer(kan_tabular.load(tmp_path / "model.kan"), X), answer(model, X))
+    model.set_params(warm_start=True).fit(X, y)  # with those that were left, none of which is given up again
+    assert caught["network"].n_members == 2 * len(weighed)
 
 
 def test_a_wide_table_of_many_classes_has_no_additive_fit():

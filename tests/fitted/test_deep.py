@@ -13,7 +13,8 @@ from kan_tabular import KANRegressor, LogisticKAN
 from kan_tabular.fitted import curves as curves_module
 from kan_tabular.fitted import deep as module
 from kan_tabular.fitted.curves import InputCurves
-from kan_tabular.fitted.deep import DeepNetwork, HiddenLayer
+from kan_tabular.fitted.deep import DeepNetwork
+from kan_tabular.fitted.effects import main_effect, pair_effects
 
 N = 150
 SHORT = {"max_iter": 4, "n_estimators": 2, "random_state": 0}
@@ -22,6 +23,7 @@ MAKE = {
     "multiclass": lambda **kw: LogisticKAN(**SHORT, **kw),
     "gaussian": lambda **kw: KANRegressor(**SHORT, **kw),
     "poisson": lambda **kw: KANRegressor(loss="poisson", **SHORT, **kw),
+    "products": lambda **kw: KANRegressor(hidden_layer_sizes=((3, 2), (0, 2)), **SHORT, **kw),
 }
 
 
@@ -46,6 +48,7 @@ def response(name, X):
         "binary": lambda: eta + rng.normal(size=N) > 0.5,
         "multiclass": lambda: np.digitize(eta + 0.5 * rng.normal(size=N), [0.0, 1.0]),
         "gaussian": lambda: 50 + 10 * eta,
+        "products": lambda: 50 + 10 * eta,
         "poisson": lambda: rng.poisson(np.exp(np.clip(eta, -3, 2))),
     }[name]()
 
@@ -60,10 +63,10 @@ def fitted(request):
 
 def shaken(network):
     rng = np.random.default_rng(2)
-    layers = [
-        HiddenLayer(0.7 * rng.normal(size=layer.coefficients.shape), rng.normal(size=layer.bias.shape))
-        for layer in network.layers
-    ]
+    layers = []
+    for layer in network.layers:
+        coefficients = 0.7 * rng.normal(size=layer.coefficients.shape)
+        layers.append(replace(layer, coefficients=coefficients, bias=rng.normal(size=layer.bias.shape)))
     return replace(network, layers=layers)
 
 
@@ -87,6 +90,14 @@ def features_at_first_layer(network, Z):
     return np.stack(parts).reshape(len(parts), len(Z), *network.bias.shape)
 
 
+def nodes_of(sums, products):
+    """Values of a layer's nodes: the plain sums, then each left factor times its right factor."""
+    plain = sums.shape[-1] - 2 * products
+    nodes = [sums[..., i] for i in range(plain)]
+    nodes += [sums[..., plain + i] * sums[..., plain + products + i] for i in range(products)]
+    return np.stack(nodes, axis=-1)
+
+
 def eta(network, Z, present=None):
     """Linear predictor of the fitted outputs with only some features present, node by node and member by member."""
     p = len(network.inputs)
@@ -98,6 +109,7 @@ def eta(network, Z, present=None):
     for m, share in enumerate(network.weights):
         h = network.bias[m] + sum((parts[j, :, m] for j in present), np.zeros((len(Z), network.bias.shape[1])))
         for layer in network.layers:
+            h = nodes_of(h, layer.products)
             after = np.tile(layer.bias[m], (len(Z), 1))
             for node in range(h.shape[1]):
                 after = after + network.basis.evaluate(h[:, node]) @ layer.coefficients[m, :, node, :]
@@ -149,6 +161,41 @@ def test_effects_and_left_out_are_what_one_feature_changes(fitted):
         np.testing.assert_allclose(effects[:, j], between(network, rows, [j], []), **tolerance)
         np.testing.assert_allclose(left_out[:, j], between(network, rows, everything, rest), **tolerance)
     assert not np.allclose(effects, left_out)
+
+
+def test_pair_effects_are_what_two_features_change_beyond_what_each_changes(fitted):
+    network, Z = fitted
+    rows, pairs = strange(Z), [(0, 1), (2, 0), (1, 2), (0, 3)]
+    for own in (network, replace(network, additive=with_curves(network))):  # the additive part has no pairs
+        effects = pair_effects(own, rows, pairs)
+        assert effects.shape == (30, 4, network.n_outputs)
+        for k, (i, j) in enumerate(pairs):
+            both = between(own, rows, [i, j], [])
+            expected = both - between(own, rows, [i], []) - between(own, rows, [j], [])
+            np.testing.assert_allclose(effects[:, k], expected, rtol=1e-7, atol=1e-9 * np.abs(both).max())
+    assert np.abs(effects[:, :3]).max((0, 2)).min() > 0.01 and np.abs(effects[:, 3]).max() < 1e-9
+
+
+def test_the_main_effect_of_a_feature_as_a_curve_is_its_effect_on_rows(fitted):
+    network, Z = fitted
+    network = replace(network, additive=with_curves(network))
+    effects = network.effects(Z)
+    tolerance = {"rtol": 1e-8, "atol": 1e-9 * np.abs(effects).max()}
+    for output in range(network.n_outputs):
+        for j, name in enumerate(["a", "holes", "level", "constant"]):
+            shape, known = main_effect(network, j, output), ~np.isnan(Z[:, j])
+            assert shape.feature == name and shape.kind == ("category" if name == "level" else "numeric")
+            if name == "level":
+                assert list(shape.x) == ["x", "y", "z"]
+                said = shape.y[Z[known, j].astype(int)]
+            else:
+                said = main_effect(network, j, output, Z[known, j]).y
+                assert (shape.x[0], shape.x[-1]) == (Z[known, j].min(), Z[known, j].max())
+            np.testing.assert_allclose(said, effects[known, j, output], **tolerance)
+            assert (shape.missing is not None) == (name in ("holes", "level"))
+            if shape.missing:
+                assert shape.missing.weight == pytest.approx(1 - known.mean())
+                np.testing.assert_allclose(effects[~known, j, output], shape.missing.value, **tolerance)
 
 
 # ------------------------------------------------------------------------------------------------------- Shapley
@@ -211,7 +258,7 @@ def test_shapley_values_of_two_features_are_exact(fitted):
 
 def without_members(network):
     inputs = [replace(c, coefficients=c.coefficients[:, :0]) for c in network.inputs]
-    layers = [HiddenLayer(layer.coefficients[:0], layer.bias[:0]) for layer in network.layers]
+    layers = [replace(layer, coefficients=layer.coefficients[:0], bias=layer.bias[:0]) for layer in network.layers]
     return replace(
         network, inputs=inputs, bias=network.bias[:0], layers=layers, weights=np.zeros(0), additive=with_curves(network)
     )
@@ -263,7 +310,7 @@ def test_sizes_are_standard_deviations_of_edges(fitted):
     np.testing.assert_allclose(sizes[0], parts.std(1), rtol=1e-8, atol=1e-9)
     h = network.bias + parts.sum(0)  # (n, M, H)
     for layer, own in zip(network.layers, sizes[1:], strict=True):
-        edge = np.einsum("nmwk,mkwo->nmwo", network.basis.evaluate(h), layer.coefficients)
+        edge = np.einsum("nmwk,mkwo->nmwo", network.basis.evaluate(nodes_of(h, layer.products)), layer.coefficients)
         said = edge if layer is not network.layers[-1] else edge @ network.output_map  # to what users see
         np.testing.assert_allclose(own, said.std(0), rtol=1e-7, atol=1e-8)
         h = edge.sum(2) + layer.bias
@@ -313,7 +360,7 @@ def test_a_network_survives_its_spec(fitted):
 
 @pytest.mark.parametrize("additive_start", [False, True, "auto"])
 @pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize("name", ["multiclass", "gaussian"])
+@pytest.mark.parametrize("name", ["multiclass", "gaussian", "products"])
 def test_members_are_those_that_torch_trained(name, early_stopping, additive_start, monkeypatch):
     import torch
 
@@ -323,8 +370,9 @@ def test_members_are_those_that_torch_trained(name, early_stopping, additive_sta
     train = training.train
 
     def spy(network, data, *args, **kwargs):
-        caught["network"], caught["data"] = network, data
-        return train(network, data, *args, **kwargs)
+        trained = train(network, data, *args, **kwargs)
+        caught.update(network=network, data=data, settings=trained.settings)
+        return trained
 
     monkeypatch.setattr(training, "train", spy)
     X = table()
@@ -337,7 +385,8 @@ def test_members_are_those_that_torch_trained(name, early_stopping, additive_sta
         said = network(torch.tensor(fitted.columns(Z))).numpy()  # (F S, n, C)
     weight = np.array([c["weight"] for c in model.candidates_ if c["candidate"] == "network"])
     S, F = len(weight), data.n_folds
-    share = np.tile(weight / F, F)
+    share = np.tile(weight[caught["settings"]] / F, F)  # those given up midway have no weight
+    assert weight.sum() == pytest.approx(share.sum())
     expected = np.tensordot(share, said, 1)
     h = fitted.columns(Z) @ np.concatenate([c.coefficients for c in fitted.inputs]) + fitted.bias.ravel()
     np.testing.assert_allclose(fitted.head(h), expected, rtol=1e-6, atol=1e-6)

@@ -70,3 +70,23 @@ def test_the_estimator_prunes_in_place(fitted):
     np.testing.assert_allclose(model.predict(X), before, rtol=1e-9)
     with pytest.raises(ValueError, match="threshold"):
         model.prune(X, threshold=1.5)
+
+
+def test_a_product_without_factors_goes_and_one_with_a_constant_factor_stays():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 3))
+    settings = {"n_estimators": 2, "max_iter": 5, "early_stopping": False, "random_state": 0}
+    model = KANRegressor(hidden_layer_sizes=((1, 2),), **settings).fit(X, X[:, 0] * X[:, 1] + X[:, 2])
+    network, Z = model.network_, model._encode(X)
+    members = len(network.bias)
+    first = []
+    for c in network.inputs:  # sums: the plain node, two left factors, two right ones
+        coefficients = c.coefficients.reshape(-1, members, 5).copy()
+        coefficients[:, :, [1, 2, 3]] = 0.0
+        first.append(replace(c, coefficients=coefficients.reshape(len(coefficients), -1)))
+    starved = replace(network, inputs=first, bias=network.bias + 1.0)
+    result, kept = pruned(starved, Z, 0.0)
+    np.testing.assert_allclose(result.forward(Z), starved.forward(Z), rtol=0, atol=1e-9)
+    assert (kept[1][:, :, 0] == [True, False, True]).all()  # the first product's factors are both constant
+    assert (kept[0] == [True, False, False, False, True]).all()
+    assert [layer.products for layer in result.layers] == [2]

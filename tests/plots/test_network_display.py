@@ -2,11 +2,12 @@
 
 import io
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.colors import to_hex
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -190,6 +191,49 @@ def test_outputs_of_other_regressions(table):
     assert {"quantile 0.1", "quantile 0.9"} <= set(texts(NetworkDisplay.from_estimator(levels)))
     targets = fit(KANRegressor(**settings), X, np.column_stack([eta, -eta]))
     assert {"mean of target 0", "mean of target 1"} <= set(texts(NetworkDisplay.from_estimator(targets)))
+
+
+@pytest.fixture(scope="module")
+def products(table):
+    X, eta = table
+    return fit(KANRegressor(hidden_layer_sizes=((2, 2), (0, 1)), additive_start=False, **SETTINGS), X, eta)
+
+
+def test_the_factors_of_a_product_end_at_its_place(products):
+    network = products.network_
+    display = NetworkDisplay.from_estimator(products, min_size=0.0, max_edges=None)
+    assert [layer.sizes.shape for layer in display.layers] == [(6, 6), (4, 2), (1, 1)]
+    leads_to = [[0, 1, 2, 3, 2, 3], [0, 0], [0]]  # of the sums of each layer: plain ones, left factors, right ones
+    wires = [c for c in display.ax_.collections if isinstance(c, LineCollection)]
+    for k, (edges, lines) in enumerate(zip(display.edges_, wires, strict=True)):
+        assert len(edges) == len(lines.get_segments()) == display.layers[k].sizes.size
+        for (source, target), wire in zip(edges, lines.get_segments(), strict=True):
+            np.testing.assert_allclose(wire[0], display.nodes_[k][source])
+            np.testing.assert_allclose(wire[-1], display.nodes_[k + 1][leads_to[k][target]])
+    # Every factor has its own curve.
+    m = int(network.weights.argmax())
+    h = np.linspace(*network.ranges[0][:, m, 3], 60)  # of the last product
+    for target in range(2):
+        curve = network.basis.evaluate(h) @ network.layers[0].coefficients[m, :, 3, target]
+        assert np.corrcoef(display.edges_[1][3, target].get_ydata(), curve)[0, 1] > 1 - 1e-9
+    # Three nodes carry a cross, at their places.
+    crosses = [
+        c.get_offsets() for c in display.ax_.collections if isinstance(c, PathCollection) and len(c.get_offsets()) < 4
+    ]
+    places = {tuple(place) for offsets in crosses for place in np.round(offsets, 9)}
+    expected = [display.nodes_[1][2], display.nodes_[1][3], display.nodes_[2][0]]
+    assert places == {tuple(np.round(place, 9)) for place in expected}
+
+
+def test_nodes_are_counted_not_their_factors():
+    layers = known((3, 5), (3, 1))
+    layers[0] = replace(layers[0], nodes=np.array([0, 1, 2, 1, 2]))
+    layers[1].sizes[2, 0] = 0.001
+    display = display_of(layers).plot()
+    assert set(display.nodes_[1]) == {0, 1} and {t for _, t in display.edges_[0]} == {0, 1, 3}
+    assert display.caption_ == "Not drawn: 1 of 3 hidden nodes, 7 of 18 edges"
+    layers[0].sizes[:, 3] = 0.0  # a product with one factor left is still drawn
+    assert {t for _, t in display_of(layers).plot().edges_[0]} == {0, 1}
 
 
 def test_pipelines_are_taken(table):

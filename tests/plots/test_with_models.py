@@ -9,7 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from kan_tabular import KAAMClassifier, KAAMRegressor
+from kan_tabular import KAAMClassifier, KAAMRegressor, KANRegressor, LogisticKAN
 from kan_tabular.plots import ContributionDisplay, ImportanceDisplay, ShapeDisplay
 
 
@@ -106,3 +106,26 @@ def test_pipeline_and_arrays(breast):
     bare = KAAMClassifier().fit(X.to_numpy(), y)
     assert ShapeDisplay.from_estimator(bare, "x0").axes_[0, 0].get_xlabel() == "x0"
     assert ContributionDisplay.from_estimator(bare, X.to_numpy(), 3).data[0] == X.iloc[3, 0]
+
+
+@pytest.mark.parametrize("response", ["number", "two classes", "three classes", "two targets"])
+def test_main_effects_of_networks_are_drawn_without_bands(mixed, response):
+    X, y = mixed
+    settings = {"hidden_layer_sizes": (3,), "max_iter": 3, "n_estimators": 2, "random_state": 0}
+    target = {
+        "number": y,
+        "two classes": y > 0.5,
+        "three classes": np.digitize(y, [0.0, 1.0]),
+        "two targets": np.column_stack([y, -y]),
+    }[response]
+    model = (LogisticKAN if "classes" in response else KANRegressor)(**settings).fit(X, target)
+    display = ShapeDisplay.from_estimator(model, ["age", "dose", "ward"])
+    display.figure_.savefig(io.BytesIO())
+    if response != "three classes":  # their levels stand in one order for all
+        check_shapes(model, display)
+    for panel, ax in zip(display.shapes, display.axes_.ravel(), strict=True):
+        assert all(np.isnan(shape.lower).all() for shape in panel.values())
+        # The density, and on numeric panels nothing else: no band, no interval.
+        assert len(ax.collections) == 1 or next(iter(panel.values())).kind == "category"
+        assert np.isfinite(ax.get_xlim()).all() and np.isfinite(ax.get_ylim()).all()
+        assert not [c for c in ax.collections if hasattr(c, "get_segments") and len(c.get_segments())]

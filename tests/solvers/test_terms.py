@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kan_tabular.bases import BSpline, Chebyshev, Cosine, PiecewiseLinear, Pool
+from kan_tabular.bases import REGISTRY, BSpline, Chebyshev, Cosine, PiecewiseLinear, Pool, families
 from kan_tabular.fitted.curves import InputCurves
 from kan_tabular.solvers.terms import build_term
 
@@ -140,6 +140,63 @@ def test_a_constant_with_missing_rows_tells_by_being_missing():
     term = build_term("numeric", 0, np.array([3.0]), np.array([6.0]), 0.4, family=BSpline(8), max_columns=99)
     assert term.groups == [("missing", 1)]
     np.testing.assert_allclose(term.curves.columns(np.array([3.0, np.nan]))[:, 0], [-0.4, 0.6])
+
+
+def awkward():
+    rng = np.random.default_rng(1)
+    return {
+        "many": np.sort(rng.gamma(2.0, 1.0, 200)),
+        "ties": np.arange(12.0) ** 2,
+        "three": np.array([1.0, 2.0, 7.0]),
+        "two": np.array([-5.0, 3.0]),
+        "heavy tails": np.sort(rng.standard_cauchy(300)),
+        "far from zero": 1e9 + np.arange(30.0),
+        "one absurd value": np.append(np.sort(rng.normal(size=100)), 1e12),
+    }
+
+
+@pytest.mark.parametrize("kind", awkward())
+@pytest.mark.parametrize("name", families(linear=True))
+def test_columns_of_every_family(name, kind):
+    values = awkward()[kind]
+    counts = np.random.default_rng(2).uniform(0.5, 4.0, len(values))
+    term = build_term("numeric", 0, values, counts, 0.0, family=REGISTRY[name](), max_columns=99)
+    T, share = term.curves.columns(values), counts / counts.sum()
+    # Centred and orthonormal; as many as the values carry, at most.
+    np.testing.assert_allclose(share @ T, 0.0, atol=1e-8)
+    np.testing.assert_allclose((T * share[:, None]).T @ T, np.eye(T.shape[1]), atol=1e-8)
+    assert 1 <= T.shape[1] <= len(values) - 1 and (kind == "two" or T.shape[1] > 1)
+    # The first is the straight line over the whole range, not only at the values.
+    low, high = term.curves.basis.domain
+    x = np.linspace(low, high, 501)
+    z, line = (x - low) / (high - low), term.curves.columns(x)[:, 0]
+    np.testing.assert_allclose(line, line[0] + z * (line[-1] - line[0]), atol=1e-9 * np.ptp(line))
+    assert line[-1] > line[0]
+    # Penalties are positive, increasing, and those of the curves themselves.
+    curved = term.scale[1:]
+    assert (curved > 0).all() and (np.diff(curved) > 0).all()
+    transform = term.curves.transform
+    P = transform.T @ term.curves.basis.penalty() @ transform
+    np.testing.assert_allclose(P, np.diag(np.diag(P)), atol=1e-9 * P.max())
+    assert P[0, 0] < 1e-9 * P.max() or kind == "two"
+    if len(curved):
+        np.testing.assert_allclose(np.diag(P)[1:] / P.max(), curved / curved[-1], rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", families(linear=True))
+def test_curves_that_the_rows_cannot_tell_apart_are_the_smoothest(name):
+    """The parabola of three values: no other curve of the family through the same points is less rough."""
+    values, counts = np.array([1.0, 2.0, 7.0]), np.array([4.0, 2.0, 1.0])
+    term = build_term("numeric", 0, values, counts, 0.0, family=REGISTRY[name](), max_columns=99)
+    basis, c = term.curves.basis, term.curves.transform[:, 1]
+    at, penalty = basis.evaluate(values), basis.penalty()
+    centred = at - counts @ at / counts.sum()
+    same = np.linalg.svd(centred)[2][2:].T  # what changes no difference between the three
+    own = c @ penalty @ c
+    for move in same.T:
+        for step in (-0.1, 0.1):
+            changed = c + step * np.linalg.norm(c) * move
+            assert changed @ penalty @ changed >= own * (1 - 1e-7)
 
 
 # ------------------------------------------------------------------------------------------------- several spaces

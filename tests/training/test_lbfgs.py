@@ -1,14 +1,18 @@
 """Full-batch fits: they descend, arrive where long training arrives, and keep only finite states."""
 
+import time
+from copy import deepcopy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from kan_tabular.bases import NodeSpline
 from kan_tabular.likelihoods import Bernoulli, Gaussian, Multinomial
-from kan_tabular.training.lbfgs import fit_full_batch
+from kan_tabular.training.lbfgs import fit_full_batch, train_full_batch
 from kan_tabular.training.network import MemberNetwork
-from kan_tabular.training.trainer import TrainingData
+from kan_tabular.training.trainer import Schedule, TrainingData
 
 
 def problem(likelihood, members=1, n=60, held_out=None, seed=0):
@@ -128,3 +132,109 @@ def test_global_random_state_is_left_alone():
     fit_full_batch(network, data, Bernoulli(), 1e-3, 5)
     assert torch.equal(torch.get_rng_state(), torch_before)
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_before)
+
+
+# ------------------------------------------------------------------------------------- members, each left a fold out
+
+FOLDS = [torch.arange(f, 60, 3) for f in range(3)]
+RIDGES = np.array([1e-4, 0.03])
+
+
+def members_of(likelihood, held=True):
+    """Two settings, the second of which begins at an offset, for three folds."""
+    network, data = problem(likelihood, members=6, held_out=FOLDS)
+    generator = torch.Generator().manual_seed(7)
+    offsets = 0.3 * torch.randn(3, 60, likelihood.n_outputs, generator=generator)
+    additive = torch.tensor([0.0, 1.0])
+    return network, replace(data, offsets=offsets, additive=additive, held_out=FOLDS if held else None)
+
+
+def after(network, data, likelihood, m, iterations):
+    """Outputs (n, C) of member `m` for the rows after some iterations from the start, with what it begins at."""
+    f, s = divmod(m, 2)
+    own = deepcopy(network)
+    own.select([m])
+    weights = data.weights.clone()
+    if data.held_out is not None:
+        weights[data.held_out[f]] = 0.0  # the same as not to see these rows
+    start = data.offsets[f] if s else data.base.expand(60, -1)
+    alone = replace(data, weights=weights, offsets=start[None], additive=torch.ones(1), held_out=None)
+    if iterations:
+        fit_full_batch(own, alone, likelihood, RIDGES[s], iterations)
+    with torch.no_grad():
+        return (own(data.X)[0] + start).double().numpy()
+
+
+@pytest.mark.parametrize(
+    "likelihood, iterations",
+    [(Gaussian(), 15), (Bernoulli(), 15), (Multinomial(3), 15), (Bernoulli(), 55)],
+    ids=lambda v: getattr(v, "name", str(v)),
+)
+def test_each_setting_gets_the_number_of_iterations_that_is_best_over_all_folds(likelihood, iterations):
+    """From its definition: every number of iterations is a fit of its own from the start."""
+    network, data = members_of(likelihood)
+    start = deepcopy(network)
+    trained = train_full_batch(network, data, likelihood, RIDGES, Schedule(iterations, 1, 0.1))
+    step = 1 if iterations == 15 else 2  # at most about 25 looks
+    y = data.y.double().numpy()
+    numbers = [*range(0, iterations, step), iterations]
+    said = {k: [after(start, data, likelihood, m, k) for m in range(6)] for k in numbers}
+    with torch.no_grad():
+        outputs = network(data.X).double().numpy()
+    for s in range(2):
+        losses, held_out = [], {}
+        for k in numbers:
+            held_out[k] = np.empty((60, likelihood.n_outputs))
+            for f, rows in enumerate(FOLDS):
+                held_out[k][rows] = said[k][2 * f + s][rows]
+            losses.append(-likelihood.value(held_out[k], y, np.ones(60)) / 60)
+        best = numbers[int(np.argmin(losses))]
+        assert trained.losses[s] == pytest.approx(min(losses), rel=1e-5)
+        assert abs(trained.best_epoch[s] - best) < step
+        np.testing.assert_allclose(trained.held_out[s], held_out[best], rtol=1e-4, atol=1e-4)
+        for f in range(3):  # the network is left in these states
+            begun = (data.offsets[f] if s else data.base.expand(60, -1)).double().numpy()
+            np.testing.assert_allclose(begun + outputs[2 * f + s], said[best][2 * f + s], rtol=1e-4, atol=1e-4)
+    assert trained.best_epoch.min() > 0 and trained.best_epoch[0] < iterations - step  # there was something to choose
+    np.testing.assert_array_equal(trained.settings, [0, 1])
+    assert trained.n_epochs == iterations
+
+
+def test_without_held_out_rows_every_member_goes_to_the_end():
+    network, data = members_of(Gaussian(), held=False)
+    start = deepcopy(network)
+    trained = train_full_batch(network, data, Gaussian(), RIDGES, Schedule(51, 1, 0.1))  # a look every other iteration
+    assert np.isnan(trained.losses).all() and trained.held_out is None
+    with torch.no_grad():
+        said = network(data.X)
+    for m in range(6):
+        begun = data.offsets[m // 2] if m % 2 else data.base
+        np.testing.assert_allclose(said[m] + begun, after(start, data, Gaussian(), m, 51), rtol=1e-4, atol=1e-4)
+
+
+def test_a_callback_sees_every_member_and_may_stop():
+    network, data = members_of(Gaussian())
+    start, seen = deepcopy(network), []
+
+    def callback(progress):
+        seen.append((progress.epoch, progress.epochs))
+        return progress.epoch == 3
+
+    trained = train_full_batch(network, data, Gaussian(), RIDGES, Schedule(5, 1, 0.1), callback)
+    assert seen == [(1, 6), (2, 6), (3, 6)] and np.isfinite(trained.losses).all()
+    with torch.no_grad():
+        same = [torch.equal(a, b) for a, b in zip(network(data.X), start(data.X), strict=True)]
+    assert same[3:] == [True] * 3 and not same[0] and not same[2]
+
+
+def test_time_runs_out():
+    network, data = members_of(Gaussian())
+    began = time.perf_counter()
+    trained = train_full_batch(network, data, Gaussian(), RIDGES, Schedule(10**6, 1, 0.1, max_time=0.2))
+    assert time.perf_counter() - began < 5 and trained.n_epochs < 10**6 and np.isfinite(trained.losses).all()
+    network, data = members_of(Gaussian(), held=False)
+    before = network.state()
+    trained = train_full_batch(network, data, Gaussian(), RIDGES, Schedule(10, 1, 0.1, max_time=1e-9))
+    assert trained.n_epochs <= 1
+    for (parameter, axis), saved in zip(network.axes(), before, strict=True):  # nothing of the later members moved
+        assert torch.equal(parameter.narrow(axis, 1, 5), saved.narrow(axis, 1, 5))

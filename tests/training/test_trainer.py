@@ -45,13 +45,26 @@ def fresh(data, seed=0, hidden=(4,)):
     )
 
 
-def run(data, likelihood=None, schedule=None, callback=None, seed=0, net=None, **changes):
+def run(
+    data,
+    likelihood=None,
+    schedule=None,
+    callback=None,
+    seed=0,
+    net=None,
+    sparsity=0.0,
+    select=None,
+    keep_start=False,
+    **changes,
+):
     schedule = schedule or Schedule(epochs=6, batch_size=16, learning_rate=0.05)
     schedule = dataclasses.replace(schedule, **changes)
     net = net or fresh(data, seed)
-    sparsity = EdgeSparsity(0.0, [P], torch.device("cpu"))
+    penalty = EdgeSparsity(sparsity, [P], torch.device("cpu"))
     generator = torch.Generator().manual_seed(seed)
-    trained = train(net, data, likelihood or Gaussian(), DECAY, schedule, generator, sparsity, callback)
+    trained = train(
+        net, data, likelihood or Gaussian(), DECAY, schedule, generator, penalty, callback, select, keep_start
+    )
     return net, trained
 
 
@@ -263,3 +276,103 @@ def test_stronger_decay_leaves_smaller_edges():
     net, _ = run(data_of(signal(), held=False), epochs=40)
     weak, strong = (np.linalg.norm(of_member(net, m)[0]) for m in (0, 1))
     assert strong < 0.9 * weak
+
+
+# ------------------------------------------------------------------------------------------------- going on with some
+
+PATHS = {
+    "plain": {},
+    "sparsity": {"sparsity": 0.3},
+    "grids": {"grids": (3, 6)},
+    "sparsity and grids": {"sparsity": 0.3, "grids": (3, 6, 12)},
+}
+
+
+@pytest.mark.parametrize("kept", [[0], [1], [0, 1]], ids=str)
+@pytest.mark.parametrize("path", PATHS)
+def test_settings_that_are_given_up_do_not_change_the_path_of_the_others(path, kept):
+    settings = {"epochs": 16, "learning_rate": 0.01, **PATHS[path]}
+    X = np.random.default_rng(0).normal(size=(N, P))
+    data, seen, seen_alone = data_of(X[:, 0] - X[:, 1]), [], []
+    net, trained = run(data, callback=lambda progress: seen.append(progress.losses.copy()) and None, **settings)
+    alone, rest = run(
+        data,
+        callback=lambda progress: seen_alone.append(progress.losses.copy()) and None,
+        selection=0.25,
+        select=lambda eta: kept,
+        **settings,
+    )
+    assert (trained.best_epoch[kept] > 8).all()  # else there would be no path to compare
+    tolerance = {"rtol": 2e-3, "atol": 2e-3}  # sums of other sizes are rounded differently
+    for f in range(3):
+        for own, s in enumerate(kept):
+            pairs = zip(of_member(alone, f * len(kept) + own), of_member(net, f * 2 + s), strict=True)
+            for a, b in pairs:
+                np.testing.assert_allclose(a, b, **tolerance)
+    assert alone.n_members == 3 * len(kept) and rest.n_epochs == 16
+    np.testing.assert_array_equal(rest.settings, kept)
+    np.testing.assert_array_equal(rest.best_epoch, trained.best_epoch[kept])
+    np.testing.assert_allclose(rest.held_out, trained.held_out[kept], **tolerance)
+    # Losses: of all settings, those given up as good as they had become.
+    seen = np.array(seen)
+    for s in range(2):
+        until = 16 if s in kept else 4
+        np.testing.assert_allclose(rest.losses[s], seen[:until, s].min(), rtol=2e-3)
+    # A callback sees those of the settings that go on.
+    assert [len(losses) for losses in seen_alone] == [2] * 3 + [len(kept)] * 13
+    np.testing.assert_allclose(np.array(seen_alone[3:]), seen[3:, kept], rtol=5e-3)
+
+
+def test_the_choice_is_made_once_on_what_was_best_until_then():
+    data, asked = data_of(signal(2.0)), []
+
+    def select(eta):
+        asked.append(eta.clone())
+        return [1]
+
+    settings = {"epochs": 20, "learning_rate": 0.3}
+    run(data, selection=0.5, select=select, **settings)
+    _, until = run(data, callback=lambda progress: progress.epoch == 10, **settings)
+    assert len(asked) == 1 and (until.best_epoch < 10).any()
+    np.testing.assert_allclose(asked[0], until.held_out, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "settings, held",
+    [
+        ({"callback": lambda progress: progress.epoch == 2}, True),
+        ({"max_time": 1e-9}, True),
+        ({"patience": 1, "learning_rate": 1e6}, True),
+        ({"selection": None}, True),
+        ({"selection": 1.0}, True),  # nothing is left to save
+        ({}, False),
+    ],
+    ids=["callback", "time", "patience", "no time for it", "the end", "no held-out rows"],
+)
+def test_without_a_choice_all_settings_are_trained(settings, held):
+    def select(eta):
+        raise AssertionError("there is nothing to choose")
+
+    data = data_of(signal(), held=held)
+    net, trained = run(data, **{"epochs": 8, "selection": 0.5, "select": select, **settings})
+    np.testing.assert_array_equal(trained.settings, [0, 1])
+    assert net.n_members == 6 and len(trained.best_epoch) == 2
+    assert (trained.held_out is None) == (not held)
+    expected = held_out_losses(net, data, Gaussian())[1] if held else np.full(2, np.nan)
+    if "learning_rate" not in settings:
+        np.testing.assert_allclose(trained.losses, expected, rtol=1e-5)
+
+
+def test_the_start_is_a_state_to_choose_from_where_it_is_to_be_kept():
+    data = data_of(signal())
+    start = fresh(data)
+    with torch.no_grad():
+        start.coefficients[-1].normal_(generator=torch.Generator().manual_seed(5))
+    _, losses = held_out_losses(start, data, Gaussian())
+    before = start.state()
+    net, trained = run(data, net=start, learning_rate=1e6, keep_start=True)
+    assert all(torch.equal(a, b) for a, b in zip(net.state(), before, strict=True))
+    np.testing.assert_array_equal(trained.best_epoch, 0)
+    np.testing.assert_allclose(trained.losses, losses, rtol=1e-5)
+    _, better = run(data, epochs=20, keep_start=True)
+    assert (better.best_epoch > 0).all()
