@@ -17,6 +17,7 @@ from kan_tabular.training.trainer import Schedule, TrainingData, train
 OWNERS = np.array([-1, 0, 0, 1, 2, -1, 2, 0, -1])  # space of each design column; lines and levels have none
 INPUTS = np.array([0, 0, 0, 0, 0, 1, 1, 1, 2])
 P, S, N = len(OWNERS), 3, 90
+EPOCHS, FIRST, SECOND = 20, 4, 8  # epochs in all, and after which the first two stages end
 DECAY = np.array([0.01, 0.5])
 POOL = Pool([BSpline(3), Chebyshev(4), Cosine(3)])
 KINDS = {
@@ -66,7 +67,7 @@ def signal(noise=0.5):
     return X[:, 1] * X[:, 4] + noise * np.random.default_rng(1).normal(size=N)
 
 
-def run(y=None, likelihood=None, net=None, held=True, select=None, callback=None, epochs=20, **schedule):
+def run(y=None, likelihood=None, net=None, held=True, select=None, callback=None, epochs=EPOCHS, **schedule):
     data, net = data_of(signal() if y is None else y, held=held), net or network()
     settings = Schedule(**{"epochs": epochs, "batch_size": 30, "learning_rate": 0.05, **schedule})
     sparsity, generator = EdgeSparsity(0.0, [5, 3, 1], torch.device("cpu")), torch.Generator().manual_seed(0)
@@ -167,12 +168,13 @@ def test_stages_come_at_their_epochs(kind):
         seen.append((net.stage, net.temperature, any(bool(c.any()) for c in net.closed), max(open_), is_pruned(net)))
 
     run(net=net, callback=callback)
-    stages = [1] * 7 + [2] * 5 + [3] * 8  # epochs begin at 0, 0.05, ...; the stages at 0.35 and 0.6
-    assert [entry[0] for entry in seen] == stages
-    temperatures = [0.1 ** ((0.05 * e - FULL) / (SELECTIVE - FULL)) for e in range(7, 12)]
-    np.testing.assert_allclose([entry[1] for entry in seen], [1.0] * 7 + temperatures + [1.0] * 8)
-    assert not any(entry[2] for entry in seen[:7])
-    assert [entry[4] for entry in seen] == [False] * 12 + [True] * 8
+    lengths = [FIRST, SECOND - FIRST, EPOCHS - SECOND]
+    assert (FIRST / EPOCHS, SECOND / EPOCHS) == (FULL, SELECTIVE)
+    assert [entry[0] for entry in seen] == np.repeat([1, 2, 3], lengths).tolist()
+    temperatures = [0.1 ** ((e / EPOCHS - FULL) / (SELECTIVE - FULL)) for e in range(FIRST, SECOND)]
+    np.testing.assert_allclose([entry[1] for entry in seen], [1.0] * FIRST + temperatures + [1.0] * lengths[2])
+    assert not any(entry[2] for entry in seen[:FIRST])
+    assert [entry[4] for entry in seen] == [False] * SECOND + [True] * lengths[2]
 
 
 def test_falling_temperature_sharpens_the_weights():
@@ -232,7 +234,7 @@ def test_lost_is_a_tenth_of_an_equal_share(weight, closes):
     assert bool(net.closed[0][1, 0, 2]) == closes and int(net.closed[0].sum()) == closes
 
 
-@pytest.mark.parametrize("before", [0.2, 0.5])
+@pytest.mark.parametrize("before", [FULL / 2, (FULL + SELECTIVE) / 2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_in_the_end_every_node_has_its_heaviest_space_alone(kind, before):
     net = scattered(network(**KINDS[kind]))
@@ -265,17 +267,16 @@ def test_pruning_spaces_of_no_weight_changes_no_function(kind):
         for gate in net.gates:
             gate[:, :, 1] += 40.0
     before = net(X).detach()
-    net.advance(0.3)
+    net.advance(FULL / 2)
     assert torch.equal(net(X), before)
     assert net.advance(0.9) and is_pruned(net)
     np.testing.assert_allclose(net(X).detach().numpy(), before.numpy(), rtol=1e-6, atol=1e-6)
 
 
-def test_pruning_a_space_of_equal_curves_changes_no_function():
-    """Two spaces of the same curves count as one of both weights; each of them alone draws it."""
+def test_pruning_spaces_without_curves_changes_no_function():
     net, X = scattered(network()).double(), torch.randn(50, P).double()
     with torch.no_grad():
-        net.theta[OWNERS >= 0] = 0.0  # curves of no height: lines are left
+        net.theta[OWNERS >= 0] = 0.0  # lines are left
     before = net(X).detach()
     net.advance(1.0)
     np.testing.assert_allclose(net(X).detach().numpy(), before.numpy(), rtol=0, atol=1e-12)
@@ -289,10 +290,10 @@ def test_the_best_state_is_one_of_the_last_stage():
     noise, seen = np.random.default_rng(3).normal(size=N), []
     net, trained, data = run(noise, learning_rate=0.2, callback=lambda progress: seen.append(progress.losses) and None)
     seen = np.array(seen)
-    assert (seen[:12].min(0) < seen[12:].min(0)).all()
-    # The state that pruning left counts, too: that of the end of epoch 12.
-    assert (trained.best_epoch >= 12).all() and (trained.losses <= seen[12:].min(0) + 1e-6).all()
-    assert (trained.losses > seen[:12].min(0)).all()
+    assert (seen[:SECOND].min(0) < seen[SECOND:].min(0)).all()
+    # The state that pruning left counts, too.
+    assert (trained.best_epoch >= SECOND).all() and (trained.losses <= seen[SECOND:].min(0) + 1e-6).all()
+    assert (trained.losses > seen[:SECOND].min(0)).all()
     assert is_pruned(net)
     np.testing.assert_allclose(held_out_losses(net, data, Gaussian()), trained.losses, rtol=1e-5)
 
@@ -303,7 +304,7 @@ def stop_at(epoch):
 
 @pytest.mark.parametrize("held", [True, False])
 @pytest.mark.parametrize(
-    "how, epochs", [({"max_time": 1e-9}, 1), (stop_at(3), 3), (stop_at(9), 9), (stop_at(20), 20)], ids=str
+    "how, epochs", [({"max_time": 1e-9}, 1), (stop_at(3), 3), (stop_at(6), 6), (stop_at(EPOCHS), EPOCHS)], ids=str
 )
 def test_training_that_is_stopped_ends_pruned_and_in_numbers(how, epochs, held):
     net, trained, data = run(held=held, **how)
@@ -311,19 +312,19 @@ def test_training_that_is_stopped_ends_pruned_and_in_numbers(how, epochs, held):
     with torch.no_grad():
         assert torch.isfinite(net(data.X)).all()
     progress = [entry[0] for entry in net.path]
-    np.testing.assert_allclose(progress, [*(e / 20 for e in range(epochs)), 1.0])
+    np.testing.assert_allclose(progress, [*(e / EPOCHS for e in range(epochs)), 1.0])
     assert set(np.unique(net.path[-1][1] * 4 % 1)) == {0.0}  # of one choice each, averaged over four members
     if held:
         np.testing.assert_allclose(held_out_losses(net, data, Gaussian()), trained.losses, rtol=1e-5)
-        assert (trained.best_epoch == epochs).all() or epochs == 20
+        assert (trained.best_epoch == epochs).all() or epochs == EPOCHS
     assert not torch.equal(net.theta, network().theta)
 
 
 def test_patience_counts_in_the_last_stage_only():
     noise = np.random.default_rng(3).normal(size=N)
     net, trained, _ = run(noise, learning_rate=0.3, patience=2, epochs=100)
-    assert 60 + 2 <= trained.n_epochs < 100 and net.stage == 3 and is_pruned(net)
-    assert trained.best_epoch.max() >= 60
+    assert 40 + 2 <= trained.n_epochs < 100 and net.stage == 3 and is_pruned(net)
+    assert trained.best_epoch.max() >= 40
 
 
 @pytest.mark.parametrize("held", [True, False])
@@ -356,15 +357,15 @@ def test_settings_that_are_given_up_leave_the_others_alone():
         np.testing.assert_allclose(array(mine), array(other).take([1, 3], axis), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(alone.chosen()[0], both.chosen()[0][:, [1, 3]])
     np.testing.assert_allclose(trained.losses[1], whole.losses[1], rtol=1e-4)
-    assert len(alone.path) == len(both.path) == 21
-    for e, (mine, other) in enumerate(zip(alone.path, both.path, strict=True)):  # chosen after 7 epochs
-        assert mine[0] == other[0] and np.allclose(mine[1], other[1], rtol=1e-5) == (e < 7)
+    assert len(alone.path) == len(both.path) == EPOCHS + 1
+    for e, (mine, other) in enumerate(zip(alone.path, both.path, strict=True)):
+        assert mine[0] == other[0] and np.allclose(mine[1], other[1], rtol=1e-5) == (e < FIRST)
 
 
 def test_selected_members_keep_their_closed_spaces():
     net = scattered(network(hidden=(3, 2), basis=Clipped(POOL)))
     net.advance(FULL)
-    net.advance(0.55)
+    net.advance(0.99 * SELECTIVE)
     weights = [array(net.weights(layer)) for layer in range(3)]
     net.select([3, 0])
     np.testing.assert_array_equal(array(net.weights(0)), weights[0][:, [3, 0]])
@@ -375,20 +376,20 @@ def test_selected_members_keep_their_closed_spaces():
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_path_has_an_entry_for_every_epoch_and_one_for_the_end(kind):
     net, _, _ = run(net=network(**KINDS[kind]))
-    np.testing.assert_allclose([entry[0] for entry in net.path], np.arange(21) / 20)
+    np.testing.assert_allclose([entry[0] for entry in net.path], np.arange(EPOCHS + 1) / EPOCHS)
     for layer in range(len(net.gates)):
         path = np.stack([entry[1 + layer] for entry in net.path])
         width = 3 if layer == 0 else net.gates[layer].shape[1]
-        assert path.shape == (21, width, S)
+        assert path.shape == (EPOCHS + 1, width, S)
         np.testing.assert_allclose(path.sum(2), 1, rtol=1e-5)
         np.testing.assert_allclose(path[0], 1 / 3, rtol=1e-6)
         last = array(net.weights(layer)).mean(3).mean(1 if layer == 0 else 0)
         np.testing.assert_allclose(path[-1], last, rtol=1e-6, atol=1e-7)
-        np.testing.assert_array_equal(path[12:], np.broadcast_to(path[12], path[12:].shape))
+        np.testing.assert_array_equal(path[SECOND:], np.broadcast_to(path[SECOND], path[SECOND:].shape))
     # Only what has curves learns weights.
     path = np.stack([entry[1] for entry in net.path])
-    np.testing.assert_allclose(path[:12, 2], 1 / 3, rtol=1e-6)
-    assert (np.abs(path[11, :2] - 1 / 3) > 1e-3).any()
+    np.testing.assert_allclose(path[:SECOND, 2], 1 / 3, rtol=1e-6)
+    assert (np.abs(path[SECOND - 1, :2] - 1 / 3) > 1e-3).any()
 
 
 def test_the_seed_decides_bit_by_bit():
@@ -438,7 +439,7 @@ def test_the_fitted_network_is_the_trained_one(choose, monkeypatch):
 
 def test_sparsity_takes_whole_edges_off():
     data, net = data_of(signal()), network()
-    schedule, generator = Schedule(epochs=20, batch_size=30, learning_rate=0.05), torch.Generator().manual_seed(0)
+    schedule, generator = Schedule(epochs=EPOCHS, batch_size=30, learning_rate=0.05), torch.Generator().manual_seed(0)
     train(net, data, Gaussian(), DECAY, schedule, generator, EdgeSparsity(0.3, [5, 3, 1], torch.device("cpu")))
     assert is_pruned(net)
     zero = array(net.theta) == 0
