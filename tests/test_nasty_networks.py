@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kan_tabular import KANRegressor, LogisticKAN
+from kan_tabular import KANRegressor, LogisticKAN, SKANClassifier, SKANRegressor
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("error")]
 
@@ -131,25 +131,43 @@ def later_table(table, rng):
     return pd.concat([table, rows])
 
 
+def nasty_choice(rng):
+    """Who chooses from what, for networks over a pool."""
+    pools = [("bspline", "cosine"), ("wavelet", "chebyshev", "piecewise_linear"), ("fourier", "bspline"), "auto"]
+    return {"spaces": pick(rng, pools), "choose": pick(rng, ["inputs", "inputs", "edges", "nodes"])}
+
+
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_nasty_settings_on_nasty_tables(chunk):
-    rng = np.random.default_rng(chunk)
-    for _ in range(PER_CHUNK):
+    survives(np.random.default_rng(chunk), PER_CHUNK)
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_nasty_settings_of_networks_that_choose_their_spaces(chunk):
+    survives(np.random.default_rng(1000 + chunk), PER_CHUNK // 2, chooses=True)
+
+
+def survives(rng, n_models, chooses=False):
+    for _ in range(n_models):
         table, settings = nasty_table(rng), nasty_settings(rng)
         n = len(table)
         responses = nasty_response(rng, n)
         response = pick(rng, sorted(responses))
         y, arguments = responses[response](), nasty_fit_arguments(rng, n, response)
-        story = f"{settings} {response} n={n} {list(table)[:8]} {sorted(arguments)}"
-        if response in ("two", "many"):
-            model = LogisticKAN(**settings, class_weight=pick(rng, [None, "balanced"]))
+        classifies, loss = response in ("two", "many"), response.split(",")[0]
+        if classifies:
+            settings["class_weight"] = pick(rng, [None, "balanced"])
         else:
-            loss = response.split(",")[0]
-            model = KANRegressor(**settings, loss=loss, quantiles=pick(rng, [(0.5,), (0.01, 0.5, 0.99)]))
+            settings.update(loss=loss, quantiles=pick(rng, [(0.5,), (0.01, 0.5, 0.99)]))
+        if chooses:
+            settings.update(nasty_choice(rng))
+        story = f"{settings} {response} n={n} {list(table)[:8]} {sorted(arguments)}"
+        kinds = (SKANClassifier, SKANRegressor) if chooses else (LogisticKAN, KANRegressor)
+        model = kinds[0 if classifies else 1](**settings)
         rows = later_table(table, rng)
         try:
             model.fit(table, y, **arguments)
-            said = model.predict_proba(rows) if response in ("two", "many") else model.predict(rows)
+            said = model.predict_proba(rows) if classifies else model.predict(rows)
             explanation = model.explain(rows.iloc[-8:], n_permutations=1)
             share = model.non_additive_share(rows)
         except Exception as error:
@@ -157,3 +175,8 @@ def test_nasty_settings_on_nasty_tables(chunk):
         for name, answer in (("prediction", said), ("explanation", explanation.values), ("share", share)):
             assert np.isfinite(answer).all(), f"{name}: {answer}\n{story}"
         assert np.isfinite(model.feature_importances_).all() and len(said) == len(rows), story
+        if chooses:
+            shares = model.space_shares().to_numpy(dtype=float)
+            known = ~np.isnan(shares).any(1)
+            assert (np.isnan(shares).all(1) == ~known).all() and np.allclose(shares[known].sum(1), 1), story
+            assert {len(path["progress"]) for path in model.space_path_} == {model.n_iter_ + 1}, story

@@ -58,7 +58,7 @@ class Pool(Basis):
         return block_diag(*(space.penalty() for space in self.spaces_))
 
     def to_sympy(self, coefficients, symbol):
-        cuts = np.flatnonzero(np.diff(self.owner)) + 1
+        cuts = np.cumsum([space.n_functions for space in self.spaces_])[:-1]
         parts = np.split(np.asarray(coefficients, float), cuts)
         return sum(space.to_sympy(c, symbol) for space, c in zip(self.spaces_, parts, strict=True) if np.any(c))
 

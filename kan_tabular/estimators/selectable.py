@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from kan_tabular.bases import BSpline, Chebyshev, Cosine, PiecewiseLinear, Pool, Wavelet
 from kan_tabular.estimators._network import NetworkEstimator
@@ -32,6 +33,9 @@ _ATTRIBUTES = """spaces_ : pandas.DataFrame
         How it came about: for each layer that chooses, ``progress`` (E,) through training and ``weights`` (E, nodes,
         n_spaces), averaged over the networks still in training; NaN for columns with nothing to choose.
     """
+
+#: Of `spaces_`, each with its type, also where there are no rows.
+_COLUMNS = {"layer": int, "node": object, "target": int, "member": int, "weight": float, "space": object}
 
 
 class _Spaces(NetworkEstimator):
@@ -92,7 +96,7 @@ class _Spaces(NetworkEstimator):
                     node = self.network_.feature_names[place[0]] if layer == 0 else place[0]
                     target = place[1] if len(place) > 1 else -1
                     rows.append((layer, node, target, member, weights[member], names[space]))
-        table = pd.DataFrame(rows, columns=["layer", "node", "target", "member", "weight", "space"])
+        table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
         self.spaces_ = table if self.choose == "edges" else table.drop(columns="target")
         progress = np.array([entry[0] for entry in report.path])
         self.space_path_ = [
@@ -113,6 +117,7 @@ class _Spaces(NetworkEstimator):
         """
         import pandas as pd
 
+        check_is_fitted(self)
         names = self._space_names()
         own = self.spaces_[self.spaces_["layer"] == 0]
         features = pd.Index(self.network_.feature_names, name="feature")
@@ -150,7 +155,8 @@ class _Spaces(NetworkEstimator):
         import pandas as pd
 
         self = super()._from_state(params, attributes, arrays)
-        self.spaces_ = pd.DataFrame(attributes["spaces"])
+        table = pd.DataFrame(attributes["spaces"])
+        self.spaces_ = table.astype({name: _COLUMNS[name] for name in table})
         self.space_path_ = [
             {name: arrays[f"space_path.{k}.{name}"] for name in ("progress", "weights")}
             for k in range(attributes["n_paths"])

@@ -1,9 +1,13 @@
 """Penalised design columns against the weighted moments of the column they stand for."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from kan_tabular.bases import REGISTRY, BSpline, families
+from kan_tabular.bases import REGISTRY, BSpline, Chebyshev, Cosine, PiecewiseLinear, Pool, families
+from kan_tabular.fitted.curves import InputCurves
 from kan_tabular.solvers.terms import build_term
 
 
@@ -193,3 +197,63 @@ def test_curves_that_the_rows_cannot_tell_apart_are_the_smoothest(name):
         for step in (-0.1, 0.1):
             changed = c + step * np.linalg.norm(c) * move
             assert changed @ penalty @ changed >= own * (1 - 1e-7)
+
+
+# ------------------------------------------------------------------------------------------------- several spaces
+
+SPACES = (BSpline(5), Chebyshev(6), Cosine(5), PiecewiseLinear(4))
+
+
+def pooled(kind="many", missing=0.0, max_columns=99, spaces=SPACES):
+    values, counts = column(kind)
+    args = ("numeric", 0, values, counts, missing)
+    own = 1 + (max_columns - 1) // len(spaces)
+    alone = [build_term(*args, family=space, max_columns=own) for space in spaces]
+    return build_term(*args, family=Pool(spaces), max_columns=max_columns), alone, values
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_space_of_a_pool_has_the_columns_it_has_alone_and_all_share_one_line(kind):
+    term, alone, values = pooled(kind, missing=0.25)
+    x = np.concatenate([values, [values[0] - 2 * np.ptp(values), values[-1] + np.ptp(values)], [np.nan]])
+    sizes = [len(one.scale) - 2 for one in alone]  # without the line and the missing column
+    curved = [s for s, size in enumerate(sizes) if size]
+    assert curved == ([0, 1, 2, 3] if kind != "two" else [])
+    assert term.groups == [("linear", 1), *(("curvature", sizes[s]) for s in curved), ("missing", 1)]
+    assert term.spaces == [-1, *curved, -1]
+    first = alone[0].curves.columns(x)
+    parts = [first[:, :1], *(one.curves.columns(x)[:, 1:-1] for one in alone), first[:, -1:]]
+    np.testing.assert_allclose(term.curves.columns(x), np.concatenate(parts, axis=1), rtol=1e-12, atol=1e-9)
+    scale = np.concatenate([[1.0], *(one.scale[1:-1] for one in alone), [1.0]])
+    np.testing.assert_array_equal(term.scale, scale)
+    assert term.curves.n_columns == len(scale) == sum(size for _, size in term.groups) and term.curves.missing == 0.25
+
+
+def test_all_spaces_have_the_same_line():
+    """Which is why one is enough."""
+    _, alone, values = pooled()
+    lines = [one.curves.columns(values)[:, 0] for one in alone]
+    for line in lines[1:]:
+        np.testing.assert_allclose(np.sign(line[-1]) * line, np.sign(lines[0][-1]) * lines[0], atol=1e-9)
+
+
+def test_spaces_share_the_columns_that_there_are():
+    term, _, _ = pooled(max_columns=13)
+    assert term.groups == [("linear", 1), *[("curvature", 3)] * 4]
+    assert pooled(max_columns=4)[0].groups == [("linear", 1)]
+
+
+def test_terms_of_one_family_and_of_levels_belong_to_one_space_or_none():
+    assert numeric(missing=0.2)[0].spaces == [-1, 0, -1]
+    assert category([10, 3, 1, 6], missing=0.1)[0].spaces == [-1, -1]
+    term = build_term("numeric", 0, np.array([3.0]), np.array([6.0]), 0.4, family=Pool(SPACES), max_columns=99)
+    assert term.groups == [("missing", 1)] and term.spaces == [-1]
+
+
+def test_the_curves_of_a_pooled_term_survive_saving():
+    term, _, values = pooled(missing=0.1)
+    curves = replace(term.curves, coefficients=np.random.default_rng(0).normal(size=(term.curves.n_columns, 2)))
+    spec, arrays = curves.to_spec("c")
+    again = InputCurves.from_spec(json.loads(json.dumps(spec)), arrays, "c")
+    x = np.append(values, [np.nan, 1e9])
+    np.testing.assert_array_equal(again.columns(x), curves.columns(x))
