@@ -145,6 +145,9 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
         epochs = self.max_iter
         if epochs == "auto":
             epochs = int(np.clip(np.ceil(_STEPS / max(n // batch, 1)), _FEWEST_EPOCHS, _MOST_EPOCHS))
+        sizes = self.hidden_layer_sizes
+        if self.projection is not None:
+            sizes = (self.projection, *sizes)
         full_batch = self.solver == "lbfgs"
         if full_batch and self.max_iter == "auto":
             epochs = _ITERATIONS
@@ -152,7 +155,8 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
         return Options(
             settings=self._settings(additive_fit, warm),
             additive=additive_fit and _is_auto(self.additive_start) and "additive" in kept,
-            hidden=tuple(tuple(map(int, h)) if np.ndim(h) else int(h) for h in self.hidden_layer_sizes),
+            hidden=tuple(tuple(map(int, h)) if np.ndim(h) else int(h) for h in sizes),
+            straight=self.projection is not None,
             family=None if self._hidden_splines() else read_basis(self.basis),
             n_estimators=self.n_estimators,
             hold_out=n >= _HOLD_OUT_ROWS if self.early_stopping == "auto" else bool(self.early_stopping),
@@ -198,6 +202,8 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
                 f"grid_size={self.grid_size!r}: only the default B-splines of hidden nodes go from coarse to fine; use "
                 "one number."
             )
+        if self.projection is not None:
+            check_number(self, "projection", 1, integer=True)
         if self.solver not in ("adam", "lbfgs"):
             raise ValueError(f"solver={self.solver!r}: expected 'adam' or 'lbfgs'.")
         if self.solver == "lbfgs":

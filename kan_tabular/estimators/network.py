@@ -28,6 +28,9 @@ _PARAMETERS = """hidden_layer_sizes : tuple of int or (int, int), default=(24, 8
         Intervals of the splines of the hidden nodes (of ``basis="bspline"``). A tuple such as (3, 6, 12) trains coarse
         to fine, equal shares of the epochs each; every grid must be a multiple of the one before, and no function
         changes in between.
+    projection : int or None, default=None
+        For wide tables: numeric columns enter as straight lines alone, into that many nodes before those of
+        `hidden_layer_sizes` (``Linear -> KAN``, as in hybrid QKANs), which makes the first layer a tenth of the size.
     n_estimators : int, default=8
         Networks trained for each setting of `alpha`, `smoothness` and `additive_start`, all at once. Each leaves out
         its own share of the rows (or of the `groups`), on which the best epoch and the weight of each setting are
@@ -118,6 +121,7 @@ class LogisticKAN(LabelsMixin, ClassifierMixin, NetworkEstimator):
         hidden_layer_sizes=(24, 8),
         basis="bspline",
         grid_size=5,
+        projection=None,
         n_estimators=8,
         additive_start="auto",
         max_iter="auto",
@@ -141,6 +145,7 @@ class LogisticKAN(LabelsMixin, ClassifierMixin, NetworkEstimator):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.basis = basis
         self.grid_size = grid_size
+        self.projection = projection
         self.n_estimators = n_estimators
         self.additive_start = additive_start
         self.max_iter = max_iter
@@ -209,6 +214,7 @@ class KANRegressor(RegressorMixin, NetworkEstimator):
         hidden_layer_sizes=(24, 8),
         basis="bspline",
         grid_size=5,
+        projection=None,
         n_estimators=8,
         additive_start="auto",
         max_iter="auto",
@@ -233,6 +239,7 @@ class KANRegressor(RegressorMixin, NetworkEstimator):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.basis = basis
         self.grid_size = grid_size
+        self.projection = projection
         self.n_estimators = n_estimators
         self.additive_start = additive_start
         self.max_iter = max_iter

@@ -42,7 +42,7 @@ class _Spaces(NetworkEstimator):
     """Shared by both: networks over a pool of spaces."""
 
     # What these networks leave to the pool, or do not offer.
-    basis, solver, warm_start = "bspline", "adam", False
+    basis, projection, solver, warm_start = "bspline", None, "adam", False
 
     def _check_settings(self):
         super()._check_settings()

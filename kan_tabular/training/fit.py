@@ -78,6 +78,8 @@ class Options:
         Whether every edge chooses its space from a `Pool`, not every node.
     choose_hidden : bool
         Whether hidden nodes choose, too; otherwise they have B-splines.
+    straight : bool
+        Whether numeric columns enter the first layer as straight lines alone: a projection.
     """
 
     settings: tuple
@@ -93,6 +95,7 @@ class Options:
     device: str
     per_edge: bool = False
     choose_hidden: bool = False
+    straight: bool = False
 
     def without_additive_start(self):
         """The same, with every setting starting at the constant (those that then are the same: once)."""
@@ -164,9 +167,9 @@ def fit_deep(
             how = {"smoothing": "auto", "select": True, "n_outputs": outputs, "device": "cpu"}
             return build_problem(front(encoded), features, weights, family=family, **how)
 
-        problem = problem_of(family)
+        problem = problem_of(BSpline(0, degree=1) if options.straight else family)
         # The additive fit needs no choice of spaces: penalised B-splines draw any curve.
-        alone = problem_of(BSpline(_KNOTS)) if isinstance(family, Pool) else problem
+        alone = problem_of(BSpline(_KNOTS)) if isinstance(family, Pool) or options.straight else problem
         additive = None
         if alone.design.n_columns * C > _MOST_ADDITIVE:
             options = options.without_additive_start()
