@@ -15,8 +15,8 @@ from kan_tabular.fitted.front import Front
 from kan_tabular.fitted.products import multiply
 from kan_tabular.likelihoods import likelihood_from_spec
 
-#: Numbers of a block of intermediate results (32 MB).
-_BLOCK_CELLS = 4_000_000
+#: Numbers of a block of intermediate results (8 MB).
+_BLOCK_CELLS = 1_000_000
 #: Attributes that are saved as they are.
 _ARRAYS = ("bias", "weights", "intercept", "scale", "shift", "mean_abs")
 

@@ -31,7 +31,7 @@ from kan_tabular.training.trainer import Schedule, TrainingData, limited_threads
 #: Rows on which the sizes of edges and features are measured.
 _MEASURED_ROWS = 256
 #: Rows on which the start is scaled.
-_SCALED_ROWS = 1024
+_SCALED_ROWS = 256
 #: Interior knots of the first layer's curves, and of the additive fit.
 _KNOTS = 10
 #: Coefficients (columns times outputs) beyond which there is no additive fit: its work is cubic in them.
