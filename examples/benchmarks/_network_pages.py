@@ -247,7 +247,8 @@ def beside_section():
             "the order of size):\n",
             table(["task", "kan", peer, "log ratio", "kan, s", f"{peer}, s", "time ratio"], rows),
             f"{len(own)} tasks: kan has the lower loss on {int((ratios < 0).sum())}; mean log ratio "
-            f"{ratios.mean():+.4f}, 95% interval {low:+.4f} to {high:+.4f}; median time ratio {np.median(times):.1f}.\n",
+            f"{ratios.mean():+.4f}, 95% interval {low:+.4f} to {high:+.4f}; median time ratio "
+            f"{np.median(times):.1f}.\n",
         ]
     return out
 
