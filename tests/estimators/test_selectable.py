@@ -369,7 +369,7 @@ def test_only_splines_of_hidden_nodes_have_grids():
             model.fit(X, y)
 
 
-@pytest.mark.parametrize("parameter", ["basis", "solver", "warm_start"])
+@pytest.mark.parametrize("parameter", ["basis", "projection", "solver", "warm_start"])
 @pytest.mark.parametrize("make", [SKANClassifier, SKANRegressor])
 def test_what_it_does_not_offer_is_no_parameter(make, parameter):
     assert parameter not in make().get_params()

@@ -342,6 +342,24 @@ def test_what_diverges_is_never_kept(rate, held):
                 assert not net(data.X).reshape(2, 2, N)[:, lost].any()
 
 
+def test_a_setting_that_diverges_midway_says_nothing():
+    """Its best state is from a stage whose weights are no more: nobody knows what it would say pruned."""
+    net = network()
+
+    def callback(progress):
+        if progress.epoch == FIRST:
+            with torch.no_grad():
+                net.theta[:, 0::2] = torch.nan  # the first setting of each fold
+
+    _, trained, data = run(net=net, callback=callback)
+    with torch.no_grad():
+        out = array(net(data.X)).reshape(2, 2, N)
+    assert not out[:, 0].any() and out[:, 1].all()
+    assert np.isnan(trained.losses[0]) and np.isnan(trained.held_out[0]).all()
+    assert np.isfinite(trained.losses[1]) and np.isfinite(trained.held_out[1]).all()
+    assert is_pruned(net) and all(bool(torch.isfinite(p).all()) for p in net.parameters())
+
+
 def test_settings_that_are_given_up_leave_the_others_alone():
     asked = []
 
