@@ -63,7 +63,7 @@ class EdgeSparsity:
     def _kept(self, norm, edges, n_edges, rate):
         """What is left of each edge, as a factor; `edges` are the axes over which a member's layer extends."""
         total = norm.sum(edges, keepdim=True).clamp_(min=1e-12)
-        rarity = -(norm / total).clamp_(min=1e-12).log_() / max(math.log(n_edges), 1e-12)
+        rarity = -(norm / total).clamp_(min=1e-12).log_() / max(math.log(max(n_edges, 1)), 1e-12)
         taken = rate * self.strength * 0.5 * (1 + rarity)
         return (1 - taken / norm.clamp(min=1e-12)).clamp_(min=0)
 

@@ -128,3 +128,11 @@ def test_the_norm_of_an_edge_is_the_standard_deviation_of_what_it_adds(weighted)
         mean = np.average(added, axis=0, weights=w)
         spread = np.sqrt(np.average((added - mean) ** 2, axis=0, weights=w))
         np.testing.assert_allclose(spread, np.linalg.norm(edge[start:stop], axis=0), rtol=1e-8)
+
+
+def test_a_table_of_constants_has_no_edges_to_shrink():
+    net = network([0, 0])
+    before = hidden_norms(net, [0, 0])
+    shrink(net, 0.5, [0, 0])
+    for old, new in zip(before, hidden_norms(net, [0, 0]), strict=True):
+        assert np.isfinite(new).all() and (new <= old + 1e-12).all()
