@@ -248,7 +248,7 @@ def report(args):
             "# Function fitting: which family of curves\n",
             "Printed by `examples/benchmarks/function_fitting.py report`.\n",
             f"Root mean squared error on {N_TEST} new rows, in standard deviations of the target, against the function "
-            f"without noise; medians over {' to '.join(map(str, sorted(seeds)))} seeds. {N_TRAIN} rows, {EPOCHS} "
+            f"without noise; medians over {min(seeds)} to {max(seeds)} seeds. {N_TRAIN} rows, {EPOCHS} "
             f"epochs of {N_TRAIN // BATCH} steps for every network, one network each, no early stopping, the same "
             f"settings ({', '.join(f'{k}={v}' for k, v in SETTINGS.items())}). `skan`: the pool of the first five, one "
             "space an input at the end. `mlp`: scikit-learn's, two layers, Adam, the best of four learning rates by "
