@@ -233,9 +233,14 @@ def report(args):
         floor = NOISE * np.sqrt(size / N_TRAIN) if task == "noisy" else 0.0
         ratios.append(own[skan] / max(own[singles].min(), floor))
         best = np.nanmin(own)
-        rows.append([task, *(f"**{e:.4f}**" if e == best else f"{e:.4f}" for e in own), f"{ratios[-1]:.2f}"])
+        rows.append(
+            [task.replace("|", "\\|"), *(f"**{e:.4f}**" if e == best else f"{e:.4f}" for e in own), f"{ratios[-1]:.2f}"]
+        )
     sizes = [
-        [t, *(int(np.median([r["size"] for r in lines if r["task"] == t and r["model"] == m] or [0])) for m in MODELS)]
+        [
+            t.replace("|", "\\|"),
+            *(int(np.median([r["size"] for r in lines if r["task"] == t and r["model"] == m] or [0])) for m in MODELS),
+        ]
         for t in tasks
     ]
     complete = ~np.isnan(errors).any(1)
@@ -248,7 +253,7 @@ def report(args):
             "# Function fitting: which family of curves\n",
             "Printed by `examples/benchmarks/function_fitting.py report`.\n",
             f"Root mean squared error on {N_TEST} new rows, in standard deviations of the target, against the function "
-            f"without noise; medians over {min(seeds)} to {max(seeds)} seeds. {N_TRAIN} rows, {EPOCHS} "
+            f"without noise; medians over {'-'.join(map(str, sorted(seeds)))} seeds. {N_TRAIN} rows, {EPOCHS} "
             f"epochs of {N_TRAIN // BATCH} steps for every network, one network each, no early stopping, the same "
             f"settings ({', '.join(f'{k}={v}' for k, v in SETTINGS.items())}). `skan`: the pool of the first five, one "
             "space an input at the end. `mlp`: scikit-learn's, two layers, Adam, the best of four learning rates by "
