@@ -14,6 +14,14 @@ from kan_tabular.bases.base import Basis
 _OUTLYING = 30.0
 
 
+def distinct(x, weights=None):
+    """Sorted distinct values (m,) of `x` (n,), and their frequencies (m,)."""
+    x = np.asarray(x, float)
+    weights = np.ones_like(x) if weights is None else np.asarray(weights, float)
+    values, inverse = np.unique(x, return_inverse=True)
+    return values, np.bincount(inverse, weights, len(values))
+
+
 def weighted_quantiles(values, weights, probabilities):
     """Quantiles of distinct sorted `values` (m,) with frequencies `weights` (m,).
 
@@ -64,10 +72,7 @@ class BSpline(Basis):
         self.degree = degree
 
     def fit(self, x, weights=None):
-        x = np.asarray(x, float)
-        weights = np.ones_like(x) if weights is None else np.asarray(weights, float)
-        values, inverse = np.unique(x, return_inverse=True)
-        return self.fit_unique(values, np.bincount(inverse, weights, len(values)))
+        return self.fit_unique(*distinct(x, weights))
 
     def fit_unique(self, values, counts):
         """Fit to sorted distinct `values` (m,) with frequencies `counts` (m,)."""

@@ -8,7 +8,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from kan_tabular.bases.base import Basis
-from kan_tabular.bases.bspline import trimmed_range
+from kan_tabular.bases.bspline import distinct, trimmed_range
 from kan_tabular.bases.quadrature import integrated_products
 
 
@@ -26,10 +26,7 @@ class IntervalBasis(Basis):
     flat_ends = False
 
     def fit(self, x, weights=None):
-        x = np.asarray(x, float)
-        weights = np.ones_like(x) if weights is None else np.asarray(weights, float)
-        values, inverse = np.unique(x, return_inverse=True)
-        return self.fit_unique(values, np.bincount(inverse, weights, len(values)))
+        return self.fit_unique(*distinct(x, weights))
 
     def fit_unique(self, values, counts):
         """Fit to sorted distinct `values` (m,) with frequencies `counts` (m,)."""

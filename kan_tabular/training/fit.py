@@ -181,24 +181,8 @@ def fit_deep(
     seed = int(rng.integers(2**63))
     device = torch.device(options.device)
     generator = torch.Generator().manual_seed(seed)
-    plain = options.family is None or (isinstance(family, Pool) and not options.choose_hidden)
-    basis = NodeSpline(options.schedule.grids[0]) if plain else Clipped(options.family)
     folds = held_out if held_out is not None else [None] * options.n_estimators
-    gains = np.tile(_gains(problem.terms, settings), (len(folds), 1))
-    shape = (gains, options.hidden, C, basis, generator)
-    if isinstance(family, Pool):
-        owners = [np.repeat(t.spaces, [size for _, size in t.groups]).astype(int) for t in problem.terms]
-        network = PooledNetwork(
-            *shape,
-            owners=np.concatenate(owners),
-            inputs=np.repeat(np.arange(len(owners)), [len(own) for own in owners]),
-            n_inputs=len(owners),
-            n_spaces=len(family.spaces),
-            per_edge=options.per_edge,
-        )
-    else:
-        network = MemberNetwork(*shape)
-    network = network.to(device)
+    network = _make_network(problem, family, options, len(folds), C, generator).to(device)
     data = _training_data(problem, y, weights, known, base, additive, settings, folds, device)
     if start is None:
         some = np.linspace(0, n - 1, min(n, _SCALED_ROWS)).astype(int)  # tables may come in order
@@ -207,7 +191,7 @@ def fit_deep(
         continue_from(network, start, problem, encoded, weights, scale)
     ensemble = _Ensemble(additive, likelihood, base, known, y, weights, held_out)
     decay, schedule = np.array([s.alpha for s in settings]), options.schedule
-    with limited_threads(schedule.batch_size * gains.size * n_sums(options.hidden[0])):
+    with limited_threads(schedule.batch_size * network.gain.numel() * n_sums(options.hidden[0])):
         if options.full_batch:
             trained = train_full_batch(network, data, likelihood, decay, schedule, callback)
         else:
@@ -217,21 +201,16 @@ def fit_deep(
                 network, data, likelihood, decay, schedule, generator, penalty, callback, select, start is not None
             )
 
-    names = (["additive"] if additive is not None else []) + list(settings)
     losses, shares = ensemble.weigh(trained)
-    of_setting = shares[-len(settings) :]
-    intercept, parts = base * (1 - shares[: -len(settings)].sum()), [no_curves(C) for _ in features]
-    if additive is not None:
-        begun = of_setting @ np.array([float(s.additive) for s in settings])
-        b = shares[0] * additive.b + begun * additive.folds.mean(0)
-        intercept, parts = intercept - begun * base + b[0], with_coefficients(alone.terms, b[1:])
-    density, edges = densities(encoded, features, weights)
-    share = np.tile(of_setting[trained.settings] / len(folds), len(folds))
+    names = (["additive"] if additive is not None else []) + list(settings)
     report = Report(names, losses, shares, trained.n_epochs)
+    share = np.tile(shares[-len(settings) :][trained.settings] / len(folds), len(folds))
     if isinstance(network, PooledNetwork):
         kept = np.flatnonzero(share > 0)
         report.spaces = [np.take(c, kept, 0 if layer else 1) for layer, c in enumerate(network.chosen())]
         report.path = network.path
+    intercept, parts = _additive_part(additive, alone.terms, settings, shares, base)
+    density, edges = densities(encoded, features, weights)
     fitted = DeepNetwork(
         features=features,
         front=front,
@@ -252,6 +231,35 @@ def fit_deep(
     fitted.mean_abs = np.average(np.abs(fitted.left_out(sample)).mean(2), axis=0, weights=weights[rows])
     fitted.sizes, fitted.ranges = fitted.edge_sizes(sample), fitted.node_ranges(sample)
     return fitted, report
+
+
+def _make_network(problem, family, options, n_folds, n_outputs, generator):
+    """Members for every fold and setting, at their start."""
+    plain = options.family is None or (isinstance(family, Pool) and not options.choose_hidden)
+    basis = NodeSpline(options.schedule.grids[0]) if plain else Clipped(options.family)
+    gains = np.tile(_gains(problem.terms, options.settings), (n_folds, 1))
+    shape = (gains, options.hidden, n_outputs, basis, generator)
+    if not isinstance(family, Pool):
+        return MemberNetwork(*shape)
+    owners = [np.repeat(t.spaces, [size for _, size in t.groups]).astype(int) for t in problem.terms]
+    return PooledNetwork(
+        *shape,
+        owners=np.concatenate(owners),
+        inputs=np.repeat(np.arange(len(owners)), [len(own) for own in owners]),
+        n_inputs=len(owners),
+        n_spaces=len(family.spaces),
+        per_edge=options.per_edge,
+    )
+
+
+def _additive_part(additive, terms, settings, shares, base):
+    """Intercept (C,) and curves of what stands beside the members: the additive fit's own share, and their starts."""
+    intercept = base * (1 - shares[: -len(settings)].sum())
+    if additive is None:
+        return intercept, [no_curves(len(base)) for _ in terms]
+    begun = shares[-len(settings) :] @ np.array([float(s.additive) for s in settings])
+    b = shares[0] * additive.b + begun * additive.folds.mean(0)
+    return intercept - begun * base + b[0], with_coefficients(terms, b[1:])
 
 
 def _standardiser(y, weights, likelihood):

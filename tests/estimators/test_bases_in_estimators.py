@@ -138,10 +138,14 @@ def test_what_else_networks_do(name):
 def test_pictures_of_additive_models(name):
     X, y = table()
     model = KAAMRegressor(basis=name).fit(X, y)
-    for display in (
-        ShapeDisplay.from_estimator(model, features=["smooth", "holes"]),
-        NetworkDisplay.from_estimator(model),
-    ):
+    shapes = ShapeDisplay.from_estimator(model, features=["smooth", "holes"])
+    for name_of_column, lines in zip(("smooth", "holes"), shapes.lines_, strict=True):
+        (line,) = lines.values()
+        np.testing.assert_allclose(line.get_ydata(), model.shape_function(name_of_column).y)
+    diagram = NetworkDisplay.from_estimator(model, min_size=0)
+    used = np.flatnonzero(model.feature_importances_ > 1e-12)
+    assert {source for source, _ in diagram.edges_[0]} == set(used.tolist())
+    for display in (shapes, diagram):
         plt.close(display.figure_)
 
 
