@@ -45,6 +45,13 @@ def test_columns_that_are_wild_between_the_rows_are_scaled_down():
     np.testing.assert_allclose(gains, 0.5 * expected / np.linalg.norm(expected), rtol=0.02)
 
 
+def test_splines_whose_knots_follow_the_rows_keep_their_scale():
+    term = term_of(np.append(0.0, np.linspace(0.8, 1.0, 60)), BSpline(12))
+    gains = _gains([term], SETTINGS)[1, curved(term)]
+    expected = term.scale[curved(term)] ** -0.25
+    np.testing.assert_allclose(gains, 0.5 * expected / np.linalg.norm(expected))
+
+
 def test_levels_are_as_they_are():
     term = term_of(np.arange(3.0), BSpline(5), kind="category", n_levels=3)
     np.testing.assert_array_equal(_gains([term], SETTINGS), 1.0)
