@@ -101,6 +101,12 @@ class Clipped(Basis):
         S[1:, 1:] = self.family.penalty()[np.ix_(self.kept, self.kept)] * np.outer(self.scales, self.scales)
         return S
 
+    def gram(self):
+        """Inner products of the functions over the clipped values, evenly (K, K)."""
+        u = np.linspace(-_RANGE, _RANGE, _GRID)
+        values = np.column_stack([u / _RANGE, self._own(self.family.evaluate(u))])
+        return values.T @ values / len(u)
+
     def to_sympy(self, coefficients, symbol):
         import sympy
 

@@ -82,18 +82,22 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
             )
         self.n_iter_ = report.n_epochs
         self._keep_report(report)
+        found = zip(report.candidates, report.losses, report.weights, strict=True)
         self.candidates_ = [
-            {
-                "candidate": "additive" if c == "additive" else "network",
-                "alpha": None if c == "additive" else c.alpha,
-                "smoothness": None if c == "additive" else 1 / c.bend,
-                "additive_start": None if c == "additive" else c.additive,
-                "held_out_loss": float(loss),
-                "weight": float(w),
-            }
-            for c, loss, w in zip(report.candidates, report.losses, report.weights, strict=True)
+            {**self._describe(c), "held_out_loss": float(loss), "weight": float(w)} for c, loss, w in found
         ]
         return self
+
+    def _describe(self, candidate):
+        """A candidate of `candidates_`: "additive", or a setting."""
+        if candidate == "additive":
+            return {"candidate": "additive", "alpha": None, "smoothness": None, "additive_start": None}
+        return {
+            "candidate": "network",
+            "alpha": candidate.alpha,
+            "smoothness": 1 / candidate.bend,
+            "additive_start": candidate.additive,
+        }
 
     def _keep_report(self, report):
         """What else of the training is to be kept."""

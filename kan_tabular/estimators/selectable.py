@@ -11,13 +11,13 @@ from kan_tabular.bases import BSpline, Chebyshev, Cosine, PiecewiseLinear, Pool,
 from kan_tabular.estimators._network import NetworkEstimator
 from kan_tabular.estimators._validation import read_basis
 from kan_tabular.estimators.network import KANRegressor, LogisticKAN
-from kan_tabular.training.stages import FULL
 
 #: What "auto" chooses from: about the same number of functions each.
 SPACES = (BSpline(10), Chebyshev(12), Cosine(13), PiecewiseLinear(12), Wavelet("mexican_hat", 4))
 
 _OWN_PARAMETERS = """spaces : "auto" or sequence of str or Basis, default="auto"
-        The pool: names, or instances with arguments of their own, of families that are linear in their coefficients.
+        The pool: names, or instances with arguments of their own, of families that are linear in their coefficients;
+        the first is also what every second setting has in all inputs (see Notes).
         "auto": cubic splines, Chebyshev polynomials, cosines, broken lines and wavelets.
     choose : {"inputs", "nodes", "edges"}, default="inputs"
         Who chooses a space: every input of each network, hidden nodes too, or every edge that leaves an input. Hidden
@@ -25,13 +25,13 @@ _OWN_PARAMETERS = """spaces : "auto" or sequence of str or Basis, default="auto"
     """
 
 _ATTRIBUTES = """spaces_ : pandas.DataFrame
-        What was chosen: a row for each node (or edge) of each network that counts, with ``layer`` (0: inputs),
+        What they ended with: a row for each node (or edge) of each network that counts, with ``layer`` (0: inputs),
         ``node`` (name of the column, or position), ``target`` (edges only), ``member``, its ``weight`` in the
         prediction, and ``space``. Columns without curved parts (categories, columns of less than three values) have
         nothing to choose and are left out.
     space_path_ : list of dict
         How it came about: for each layer that chooses, ``progress`` (E,) through training and ``weights`` (E, nodes,
-        n_spaces), averaged over the networks still in training; NaN for columns with nothing to choose.
+        n_spaces), averaged over the networks in training that choose; NaN for columns with nothing to choose.
     """
 
 #: Of `spaces_`, each with its type, also where there are no rows.
@@ -73,13 +73,20 @@ class _Spaces(NetworkEstimator):
 
     def _options(self, n, additive_fit, warm=False):
         options = super()._options(n, additive_fit)
+        settings = options.settings
+        if options.hold_out:  # held-out rows decide whether choosing is worth it
+            settings = tuple(replace(s, space=0) if k % 2 else s for k, s in enumerate(settings))
         return replace(
             options,
+            settings=settings,
             family=Pool(self._pool()),
             per_edge=self.choose == "edges",
             choose_hidden=self.choose == "nodes",
-            schedule=replace(options.schedule, selection=FULL),
         )
+
+    def _describe(self, candidate):
+        space = getattr(candidate, "space", None)
+        return {**super()._describe(candidate), "space": None if space is None else self._space_names()[space]}
 
     def _keep_report(self, report):
         """`spaces_` and `space_path_`."""
@@ -169,12 +176,16 @@ def _has_choice(curves):
     return isinstance(curves.basis, Pool) and curves.transform.shape[1] > 1
 
 
-_NOTES = """Three stages, all in one training run. *Full training* (20% of the epochs): every input has all spaces of
+_NOTES = """Three stages, all in one training run. *Full training* (10% of the epochs): every input has all spaces of
     the pool, each with a weight that is trained beside its coefficients; the weights of an input sum to 1.
-    *Selective training* (to 40%): the weights are sharpened by a falling temperature, and a space whose weight has
+    *Selective training* (to 30%): the weights are sharpened by a falling temperature, and a space whose weight has
     fallen below a tenth of an equal share is frozen out. *Pruning and fine-tuning*: every input keeps its heaviest
-    space. Held-out rows choose the state from the last stage alone, and `n_iter_no_change` counts there. Straight
-    lines, levels of categories and missing values belong to no space.
+    space, which takes over what all of them drew together, as nearly as it can. Held-out rows choose the state from
+    the last stage alone, and `n_iter_no_change` counts there. Straight lines, levels of categories and missing values
+    belong to no space.
+
+    Choosing can cost more than it gives. Where held-out rows weigh the settings (see `LogisticKAN`), every second one
+    has the pool's first space in all inputs from the start (``candidates_[...]["space"]``), and they decide.
 
     The additive part is that of `LogisticKAN`, with penalised B-splines. The method's original schedule and tasks are
     not public; this one is ours (docs/design.md, section 5)."""

@@ -32,6 +32,14 @@ class Problem:
     rho: np.ndarray
     distinct: dict
 
+    def grams(self):
+        """Inner products of each term's design columns over the rows (mean of the products), a list of (k, k)."""
+        grams = []
+        for j, term in enumerate(self.terms):
+            table, counts = self.distinct.get(j, (np.zeros((1, term.curves.n_columns)), np.ones(1)))
+            grams.append((table.T * (counts / counts.sum())) @ table)
+        return grams
+
 
 def columns_of(family):
     """Design columns that a numeric column gets from a basis (the largest of several), the missing one left out."""

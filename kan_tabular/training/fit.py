@@ -36,17 +36,23 @@ _SCALED_ROWS = 256
 _KNOTS = 10
 #: Coefficients (columns times outputs) beyond which there is no additive fit: its work is cubic in them.
 _MOST_ADDITIVE = 1200
+#: Points of a column's range at which the gaps between its values are looked into.
+_RANGE_POINTS = 400
 #: Settings that are trained to the end, at most.
 _FINALISTS = 3
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to train a member: weight decay, ease of bending of the first layer's curves, additive start."""
+    """One way to train a member: weight decay, ease of bending of the first layer's curves, additive start.
+
+    With a `Pool` also the space that all nodes have, where they are not to choose.
+    """
 
     alpha: float
     bend: float
     additive: bool
+    space: int | None = None
 
 
 @dataclass(frozen=True)
@@ -245,10 +251,10 @@ def _make_network(problem, family, options, n_folds, n_outputs, generator):
     return PooledNetwork(
         *shape,
         owners=np.concatenate(owners),
-        inputs=np.repeat(np.arange(len(owners)), [len(own) for own in owners]),
-        n_inputs=len(owners),
+        grams=problem.grams(),
         n_spaces=len(family.spaces),
         per_edge=options.per_edge,
+        only=[s.space for s in options.settings] * n_folds,
     )
 
 
@@ -339,22 +345,37 @@ def _gains(terms, settings):
 
     A curve's rougher columns are scaled down with the fourth root of their penalty, so that all of them together have
     the setting's `bend` as their root mean square beside the line's 1. (The square root would be the additive model's
-    prior. Networks do better with a slower fall: sharp thresholds stay in reach.)
+    prior. Networks do better with a slower fall: sharp thresholds stay in reach.) All columns vary by 1 over the rows;
+    those that are larger in the gaps between the rows' values are scaled down by what they are over the whole range
+    (`_range_sizes`).
     """
-    rows = []
+    rows, ranges = [], [np.maximum(_range_sizes(term), 1.0) for term in terms]
     for setting in settings:
         parts = []
-        for term in terms:
+        for term, sizes in zip(terms, ranges, strict=True):
             start = 0
             for kind, size in term.groups:
-                gain = np.ones(size)
+                gain, own = np.ones(size), slice(start, start + size)
                 if kind == "curvature":
-                    gain = term.scale[start : start + size] ** -0.25
+                    gain = term.scale[own] ** -0.25 / sizes[own]
                     gain *= setting.bend / np.sqrt((gain**2).sum())
                 parts.append(gain)
                 start += size
         rows.append(np.concatenate(parts) if parts else np.zeros(0))
     return np.stack(rows)
+
+
+def _range_sizes(term):
+    """Root mean square of each design column over its input's range, evenly; 1 where it is no curve's.
+
+    B-splines on their own count as 1, too: their knots follow the rows, so they have none to bend at in a gap.
+    """
+    basis, r = term.curves.basis, len(term.curves.center)
+    sizes = np.ones(term.curves.n_columns)
+    if "curvature" in dict(term.groups) and not isinstance(basis, BSpline):
+        x = np.linspace(*basis.domain, _RANGE_POINTS)
+        sizes[:r] = np.sqrt((term.curves.columns(x)[:, :r] ** 2).mean(0))
+    return sizes
 
 
 def _training_data(problem, y, weights, known, base, additive, settings, folds, device):

@@ -27,7 +27,8 @@ class PooledNetwork(MemberNetwork):
     1. *Full training*: all spaces, temperature 1.
     2. *Selective training*: the temperature falls, so that weights sharpen; a space whose weight has become small is
        frozen out for good.
-    3. *Pruning and fine-tuning*: every node keeps its heaviest space, with weight 1.
+    3. *Pruning and fine-tuning*: every node keeps its heaviest space, with weight 1, which takes over what all spaces
+       together drew, as nearly as it can (least squares).
 
     Parameters
     ----------
@@ -35,10 +36,12 @@ class PooledNetwork(MemberNetwork):
         As in `MemberNetwork`. Where `basis` is `Clipped` of a `Pool`, hidden nodes choose, too.
     owners : ndarray of int (P,)
         The space of each design column, -1 for columns that are no space's.
-    inputs : ndarray of int (P,)
-        The input that each design column comes from.
-    n_inputs, n_spaces : int
+    grams : list of ndarray (P_j, P_j)
+        Inner products of each input's design columns over the training rows.
+    n_spaces : int
     per_edge : bool
+    only : sequence of int or None (M,)
+        For each member the space that all its nodes have from the start; None for those that choose.
 
     Attributes
     ----------
@@ -47,24 +50,31 @@ class PooledNetwork(MemberNetwork):
     stage : int
     path : list of tuple
         For each epoch, and for the end of training: progress, and the weights that it starts with of each layer,
-        averaged over members: (p, S), then (width, S).
+        averaged over the members that choose (all, if none does): (p, S), then (width, S).
     """
 
-    def __init__(
-        self, gains, hidden, n_outputs, basis, generator, *, owners, inputs, n_inputs, n_spaces, per_edge=False
-    ):
+    def __init__(self, gains, hidden, n_outputs, basis, generator, *, owners, grams, n_spaces, per_edge=False, only=()):
         super().__init__(gains, hidden, n_outputs, basis, generator)
+        M, S, sizes = self.n_members, n_spaces, [len(gram) for gram in grams]
         self.register_buffer("owners", torch.as_tensor(owners))
-        self.register_buffer("inputs", torch.as_tensor(inputs))
-        M, S = self.n_members, n_spaces
-        first = (n_inputs, M, S, self.bias.shape[1]) if per_edge else (n_inputs, M, S, 1)
+        self.register_buffer("inputs", torch.as_tensor(np.repeat(np.arange(len(grams)), sizes)))
+        own = np.split(np.asarray(owners), np.cumsum(sizes)[:-1])
+        self.projections = [_projections(gram, o, S) for gram, o in zip(grams, own, strict=True)]
+        first = (len(grams), M, S, self.bias.shape[1]) if per_edge else (len(grams), M, S, 1)
         shapes = [first]
         if isinstance(getattr(basis, "family", None), Pool):
             shapes += [(M, width, S, outputs if per_edge else 1) for width, outputs in self.sizes(n_outputs)]
             of_function = np.concatenate([[-1], basis.family.owner[basis.kept]])
             self.register_buffer("function_owners", torch.as_tensor(of_function))
+            self.node_projections = _projections(basis.gram(), of_function, S)
         self.gates = nn.ParameterList(nn.Parameter(torch.zeros(shape)) for shape in shapes)
         self.closed = [torch.zeros(shape, dtype=torch.bool) for shape in shapes]
+        self.choosing = torch.tensor([space is None for space in only] or [True] * M)
+        for member, space in enumerate(only):
+            if space is not None:
+                for layer, closed in enumerate(self.closed):
+                    others = [s for s in range(S) if s != space]
+                    closed.movedim(1 if layer == 0 else 0, 0)[member].movedim(1, 0)[others] = True
         self.per_edge, self.temperature, self.stage, self.path = per_edge, 1.0, 1, []
 
     def weights(self, layer):
@@ -97,21 +107,38 @@ class PooledNetwork(MemberNetwork):
                     w = self.weights(layer).cpu()
                     closed |= w < _LOST / w.shape[2]
             if before < self.stage == 3:
-                for layer, closed in enumerate(self.closed):
-                    w = self.weights(layer).cpu()
-                    closed[:] = True
-                    closed.scatter_(2, w.argmax(2, keepdim=True), False)
-                self.temperature = 1.0
+                self._prune()
             self.path.append((progress, *(self._mean(layer) for layer in range(len(self.gates)))))
         return self.stage != before
+
+    def _prune(self):
+        """One space a node: the heaviest, which takes over from the others."""
+        drawn = [self.edges(), *(self.curves(layer) for layer in range(len(self.gates) - 1))]
+        for layer, closed in enumerate(self.closed):
+            heaviest = self.weights(layer).cpu().argmax(2, keepdim=True)
+            closed[:] = True
+            closed.scatter_(2, heaviest, False)
+        self.temperature = 1.0
+        edges, w = drawn[0], self.weights(0).permute(0, 2, 1, 3)  # (p, S, M, 1 or H)
+        for j, projections in enumerate(self.projections):
+            own = torch.nonzero(self.inputs == j)[:, 0]
+            by_space = torch.einsum("skl,lmh->skmh", projections.to(edges), edges[own])
+            self.theta[own] = (by_space * w[j][:, None]).sum(0) / self.gain[own]
+        for layer, curves in enumerate(drawn[1:]):
+            w = self.weights(1 + layer)
+            curves = curves.view(self.n_members, -1, *w.shape[1:2], curves.shape[-1])  # (M, K, width, outputs)
+            by_space = torch.einsum("skl,mlwo->mskwo", self.node_projections.to(curves), curves)
+            pruned = (by_space * w.transpose(1, 2)[:, :, None]).sum(1)
+            self.coefficients[layer].copy_(pruned.flatten(1, 2))
 
     @property
     def settled(self):
         return self.stage == 3
 
     def _mean(self, layer):
-        """Weights (p or width, S) averaged over members and edges."""
-        return self.weights(layer).mean(3).mean(1 if layer == 0 else 0).cpu().numpy()
+        """Weights (p or width, S) averaged over edges and the members that choose."""
+        w = self.weights(layer).mean(3).movedim(1 if layer == 0 else 0, 0).cpu()
+        return w[self.choosing if self.choosing.any() else slice(None)].mean(0).numpy()
 
     def chosen(self):
         """Heaviest space of each node: (p, M[, H]), then (M, width[, outputs]) a hidden layer, lists of ndarray."""
@@ -135,3 +162,14 @@ class PooledNetwork(MemberNetwork):
             gates.append(nn.Parameter(gate.detach().index_select(axis, index)))
             closed.append(shut.index_select(axis, index.cpu()))
         self.gates, self.closed = nn.ParameterList(gates), closed
+        self.choosing = self.choosing[index.cpu()]
+
+
+def _projections(gram, owners, n_spaces):
+    """Coefficients, in each space and what all share, of the curve nearest to any: (S, K, K) times those in all."""
+    projections = torch.zeros(n_spaces, *gram.shape)
+    for s in range(n_spaces):
+        kept = np.flatnonzero((owners == s) | (owners == -1))
+        nearest = np.linalg.lstsq(gram[np.ix_(kept, kept)], gram[kept], rcond=1e-6)[0]
+        projections[s, kept] = torch.as_tensor(nearest, dtype=torch.float32)
+    return projections

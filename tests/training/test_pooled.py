@@ -16,10 +16,12 @@ from kan_tabular.training.trainer import Schedule, TrainingData, train
 
 OWNERS = np.array([-1, 0, 0, 1, 2, -1, 2, 0, -1])  # space of each design column; lines and levels have none
 INPUTS = np.array([0, 0, 0, 0, 0, 1, 1, 1, 2])
+GRAMS = [np.eye(5), np.eye(3), np.eye(1)]  # nothing in one space looks like anything in another
 P, S, N = len(OWNERS), 3, 90
-EPOCHS, FIRST, SECOND = 20, 4, 8  # epochs in all, and after which the first two stages end
+EPOCHS, FIRST, SECOND = 20, 2, 6  # epochs in all, and after which the first two stages end
 DECAY = np.array([0.01, 0.5])
 POOL = Pool([BSpline(3), Chebyshev(4), Cosine(3)])
+POOL_OWNER = Clipped(POOL).family.owner[Clipped(POOL).kept]
 KINDS = {
     "inputs": {},
     "edges": {"per_edge": True},
@@ -28,10 +30,12 @@ KINDS = {
 }
 
 
-def network(members=4, hidden=(4,), n_outputs=1, basis=None, per_edge=False, seed=0, gains=None):
+def network(
+    members=4, hidden=(4,), n_outputs=1, basis=None, per_edge=False, seed=0, gains=None, grams=GRAMS, only=()
+):
     gains = np.ones((members, P)) if gains is None else gains
     generator = torch.Generator().manual_seed(seed)
-    places = {"owners": OWNERS, "inputs": INPUTS, "n_inputs": 3, "n_spaces": S, "per_edge": per_edge}
+    places = {"owners": OWNERS, "grams": grams, "n_spaces": S, "per_edge": per_edge, "only": only}
     return PooledNetwork(gains, hidden, n_outputs, basis or NodeSpline(3), generator, **places)
 
 
@@ -201,7 +205,7 @@ def test_a_space_whose_weight_is_lost_is_closed_for_good_and_learns_nothing(kind
             gate.mul_(0.01)
         net.gates[0][0, 1, 0] = np.log(0.034 / 2)  # a weight just below a tenth of a third: 0.0167...
         net.gates[last][(0, 2, 1) if last == 0 else (2, 0, 1)] = -9.0
-    net.advance(0.1)
+    net.advance(FULL / 2)
     assert not any(bool(closed.any()) for closed in net.closed)
     assert net.advance(FULL)
     expected = [np.zeros(gate.shape, bool) for gate in net.gates]
@@ -282,6 +286,59 @@ def test_pruning_spaces_without_curves_changes_no_function():
     np.testing.assert_allclose(net(X).detach().numpy(), before.numpy(), rtol=0, atol=1e-12)
 
 
+def test_the_space_that_stays_draws_what_all_drew_as_nearly_as_it_can():
+    """Least squares over the rows, for the lines and levels that all spaces share, too."""
+    rows = np.random.default_rng(0).normal(size=(200, P)) @ np.random.default_rng(1).normal(size=(P, P))
+    columns = [rows[:, INPUTS == j] for j in range(3)]
+    net = scattered(network(2, grams=[c.T @ c / 200 for c in columns])).double()
+    drawn = [np.einsum("rk,kmh->rmh", c, array(net.edges())[INPUTS == j]) for j, c in enumerate(columns)]
+    net.advance(1.0)
+    edges, chosen = array(net.edges()), net.chosen()[0]
+    for j, c in enumerate(columns):
+        for m in range(2):
+            kept = np.isin(OWNERS[INPUTS == j], [-1, chosen[j, m]])
+            nearest = c[:, kept] @ np.linalg.lstsq(c[:, kept], drawn[j][:, m], rcond=None)[0]
+            np.testing.assert_allclose(c @ edges[INPUTS == j, m], nearest, rtol=1e-4, atol=1e-4 * np.abs(nearest).max())
+            assert not edges[INPUTS == j, m][~kept].any()
+    assert all(np.abs(d).max() > 0.1 for d in drawn)
+
+
+def test_a_hidden_node_that_chooses_keeps_its_curves_as_nearly_as_it_can():
+    basis = Clipped(POOL)
+    net = scattered(network(2, hidden=(3, 2), basis=basis)).double()
+    u = np.linspace(-2.999, 2.999, 2001)
+    phi = basis.evaluate(u / np.sqrt(1 - (u / 3) ** 2))
+    owner = np.concatenate([[-1], POOL_OWNER])
+    before = [array(net.curves(layer)).reshape(2, len(owner), width, -1) for layer, width in enumerate((3, 2))]
+    net.advance(1.0)
+    for layer, (c, chosen) in enumerate(zip(before, net.chosen()[1:], strict=True)):
+        after = array(net.curves(layer)).reshape(c.shape)
+        for m, node in np.ndindex(chosen.shape):
+            kept = np.isin(owner, [-1, chosen[m, node]])
+            drawn, now = phi @ c[m, :, node], phi @ after[m, :, node]
+            nearest = phi[:, kept] @ np.linalg.lstsq(phi[:, kept], drawn, rcond=None)[0]
+            assert np.abs(now - nearest).max() < 0.03 * np.abs(drawn).max()
+            assert not after[m, ~kept, node].any()
+
+
+def test_members_of_one_space_have_it_from_the_start():
+    for kind in KINDS.values():
+        net = scattered(network(only=[None, 2, None, 0], **kind))
+        assert net.choosing.tolist() == [True, False, True, False]
+        for layer in range(len(net.gates)):
+            w = np.moveaxis(array(net.weights(layer)), 1 if layer == 0 else 0, 0)
+            assert (w[1, :, 2] == 1).all() and (w[3, :, 0] == 1).all() and (w[[0, 2]] > 0).all()
+        net.advance(0.0)
+        net.select([2, 1])
+        net.advance(0.01)
+        for layer in range(len(net.gates)):  # the path is that of the members that choose
+            w = np.moveaxis(array(net.weights(layer)), 1 if layer == 0 else 0, 0).mean(3)
+            np.testing.assert_allclose(net.path[1][1 + layer], w[0], rtol=1e-6)
+        net.select([1])
+        net.advance(1.0)
+        assert is_pruned(net) and all((chosen == 2).all() for chosen in net.chosen())
+
+
 # ----------------------------------------------------------------------------------------------------- what is kept
 
 
@@ -323,8 +380,8 @@ def test_training_that_is_stopped_ends_pruned_and_in_numbers(how, epochs, held):
 def test_patience_counts_in_the_last_stage_only():
     noise = np.random.default_rng(3).normal(size=N)
     net, trained, _ = run(noise, learning_rate=0.3, patience=2, epochs=100)
-    assert 40 + 2 <= trained.n_epochs < 100 and net.stage == 3 and is_pruned(net)
-    assert trained.best_epoch.max() >= 40
+    assert 30 + 2 <= trained.n_epochs < 100 and net.stage == 3 and is_pruned(net)
+    assert trained.best_epoch.max() >= 30
 
 
 @pytest.mark.parametrize("held", [True, False])
@@ -461,7 +518,7 @@ def test_sparsity_takes_whole_edges_off():
     train(net, data, Gaussian(), DECAY, schedule, generator, EdgeSparsity(0.3, [5, 3, 1], torch.device("cpu")))
     assert is_pruned(net)
     zero = array(net.theta) == 0
-    for j in range(3):
-        own = zero[j == INPUTS]
+    for j, m in np.ndindex(3, net.n_members):
+        own = zero[(j == INPUTS) & np.isin(OWNERS, [-1, net.chosen()[0][j, m]]), m]
         np.testing.assert_array_equal(own.any(0), own.all(0))
     assert 0.05 < zero.mean() < 0.95
