@@ -58,6 +58,20 @@ def no_curves(n_outputs):
     return InputCurves(None, np.zeros((0, 0)), np.zeros(0), 0.0, np.zeros((0, n_outputs)))
 
 
+def where_it_ended(previous, basis, sizes):
+    """The basis that a fitted network ended with, and the `sizes` from there on; `basis` is at the first of them.
+
+    Where it is none of them, they are returned as they are: `continue_from` refuses that.
+    """
+    reached, before = basis, previous.basis.to_spec()
+    for i, size in enumerate(sizes):
+        if i:
+            reached = reached.refined(size, np.zeros(reached.n_functions), reached.parameters())[0]
+        if reached.to_spec() == before:
+            return reached, sizes[i:]
+    return basis, sizes
+
+
 def continue_from(network, previous, problem, encoded, weights, scale):
     """Start the members of `network` where those of a fitted network ended.
 

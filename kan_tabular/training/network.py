@@ -166,19 +166,31 @@ class MemberNetwork(nn.Module):
             index = torch.as_tensor(members, device=saved.device)
             saved.index_copy_(axis, index, parameter.detach().index_select(axis, index))
 
-    def refine(self, grid_size, state):
-        """Move to a finer grid, whose knots include the old ones; no function changes, nor those of `state`."""
-        old = self.basis
+    def refine(self, size, state):
+        """Move to a finer basis (see `Basis.refined`); no function changes, nor those of `state`."""
+        old, n_layers = self.basis, len(self.hidden)
 
-        def finer(coefficients, inputs, outputs):
-            c = coefficients.detach().double().cpu().numpy().reshape(self.n_members, old.n_functions, inputs, outputs)
-            self.basis, c = old.refined(np.moveaxis(c, 1, -1), grid_size)
-            c = np.ascontiguousarray(np.moveaxis(c, -1, 1)).reshape(self.n_members, -1, outputs)
-            return torch.as_tensor(c, dtype=coefficients.dtype, device=coefficients.device)
+        def finer(coefficients, own, inputs, outputs):
+            c, *values = (p.detach().double().cpu().numpy() for p in (coefficients, *own.values()))
+            c = np.moveaxis(c.reshape(self.n_members, old.n_functions, inputs, outputs), 1, -1)
+            self.basis, c, values = old.refined(size, c, dict(zip(own, values, strict=True)))
+            c = np.moveaxis(c, -1, 1).reshape(self.n_members, -1, outputs)
+            c, *values = (
+                torch.as_tensor(np.ascontiguousarray(a), dtype=coefficients.dtype, device=coefficients.device)
+                for a in (c, *values.values())
+            )
+            return c, values
 
+        start = 2 + 2 * n_layers  # in a state, what the nodes learned follows the biases
         for layer, (inputs, outputs) in enumerate(self.sizes(self.coefficients[-1].shape[2])):
-            self.coefficients[layer] = nn.Parameter(finer(self.coefficients[layer], inputs, outputs))
-            state[2 + layer] = finer(state[2 + layer], inputs, outputs)
+            own, stop = self.shapes[layer], start + len(self.shapes[layer])
+            saved = dict(zip(own, state[start:stop], strict=True))
+            state[2 + layer], state[start:stop] = finer(state[2 + layer], saved, inputs, outputs)
+            c, values = finer(self.coefficients[layer], own, inputs, outputs)
+            self.coefficients[layer] = nn.Parameter(c)
+            parameters = map(nn.Parameter, values)
+            self.shapes[layer] = nn.ParameterDict(dict(zip(own, parameters, strict=True)))
+            start = stop
 
     def select(self, members, state=None):
         """Go on with some members only (a list of int); a `state` is cut to them, too."""
