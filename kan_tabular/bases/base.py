@@ -24,6 +24,8 @@ class Basis(ABC):
     linear = True
     #: sizes to go through while a network trains, coarse to fine (see `refined`); empty where there is only one
     sizes = ()
+    #: how many sets of nonlinear parameters a layer has, each shared by neighbouring nodes; None: every node its own
+    n_groups = None
 
     @property
     @abstractmethod

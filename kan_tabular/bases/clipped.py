@@ -64,6 +64,10 @@ class Clipped(Basis):
     def sizes(self):
         return self.family.sizes
 
+    @property
+    def n_groups(self):
+        return self.family.n_groups
+
     def parameters(self):
         return self.family.parameters()
 

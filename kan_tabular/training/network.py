@@ -39,8 +39,9 @@ class MemberNetwork(nn.Module):
     bias : Parameter (M, H)
     coefficients : ParameterList of (M, K * width, outputs)
     biases : ParameterList of (M, 1, outputs)
-    shapes : list of dict of Parameter (M, width, q)
-        For each hidden layer the nonlinear parameters of its nodes' functions, where the family has any.
+    shapes : list of dict of Parameter (M, width or groups, q)
+        For each hidden layer the nonlinear parameters of its nodes' functions, where the family has any; by node they
+        are `node_shapes`.
 
     Notes
     -----
@@ -71,11 +72,15 @@ class MemberNetwork(nn.Module):
                 shift = 0.5 * torch.randn(members, 1, outputs, generator=generator)
             self.coefficients.append(nn.Parameter(start.flatten(1, 2)))
             self.biases.append(nn.Parameter(shift))
+            n_sets = min(basis.n_groups or width, width)
             own = {
-                name: nn.Parameter(torch.as_tensor(value, dtype=torch.float32).repeat(members, width, 1))
+                name: nn.Parameter(torch.as_tensor(value, dtype=torch.float32).repeat(members, n_sets, 1))
                 for name, value in basis.parameters().items()
             }
             self.shapes.append(nn.ParameterDict(own))
+            # Which set each node takes (width, sets), as a matrix: its product has a gradient in a fixed order of sums.
+            sets = torch.arange(width) * n_sets // width
+            self.register_buffer(f"takes_{layer}", nn.functional.one_hot(sets, n_sets).float())
 
     def sizes(self, n_outputs):
         """(Nodes, outputs) of each hidden layer."""
@@ -93,6 +98,17 @@ class MemberNetwork(nn.Module):
     def curves(self, layer, members=slice(None)):
         """Coefficients of the curves that leave a hidden layer (members, K * width, outputs)."""
         return self.coefficients[layer][members]
+
+    def takes(self, layer):
+        """Which set of nonlinear parameters each node of a hidden layer takes: zeros and ones (width, sets)."""
+        return getattr(self, f"takes_{layer % len(self.hidden)}")
+
+    def node_shapes(self, layer, members=slice(None)):
+        """Nonlinear parameters of the nodes of a hidden layer (members, width, q), by name."""
+        own = self.shapes[layer].items()
+        if self.basis.n_groups is None:
+            return {name: value[members] for name, value in own}
+        return {name: self.takes(layer) @ value[members] for name, value in own}
 
     def advance(self, progress):
         """Told before each epoch how far training is (0 to 1); returns whether earlier states are no longer valid."""
@@ -131,8 +147,7 @@ class MemberNetwork(nn.Module):
         coefficients, bias = self.curves(layer, members), self.biases[layer][members]
         if isinstance(self.basis, NodeSpline):
             return contract(h, coefficients, self.basis, bias)
-        shapes = {name: value[members] for name, value in self.shapes[layer].items()}
-        phi = self.basis.functions(h.permute(1, 2, 0), shapes)
+        phi = self.basis.functions(h.permute(1, 2, 0), self.node_shapes(layer, members))
         phi = torch.stack(phi, 1).flatten(1, 2)  # (members, K * width, rows)
         return torch.baddbmm(bias.transpose(1, 2), coefficients.transpose(1, 2), phi).transpose(1, 2)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from kan_tabular import KANRegressor
+from kan_tabular import KANRegressor, load
 from kan_tabular.bases import AdaptiveRBF, Clipped, Daruan, FreeKnots, NodeSpline, Rational
 from kan_tabular.fitted.products import multiply
 from kan_tabular.likelihoods import Gaussian
@@ -20,6 +20,7 @@ FAMILIES = {
     "daruan, two circuits": lambda: Daruan((1, 2, 4), "ternary", 2),
     "free_knots": FreeKnots,
     "rational": Rational,
+    "rational, two groups": lambda: Rational("gelu", n_groups=2),
 }
 every_family = pytest.mark.parametrize("make", FAMILIES.values(), ids=FAMILIES)
 
@@ -49,6 +50,9 @@ def by_loops(net, x, m):
     sums = net.edges().detach().numpy()[:, m].T @ x + net.bias.detach().numpy()[m]
     for layer, (coefficients, shift) in enumerate(zip(net.coefficients, net.biases, strict=True)):
         shapes = {name: values.detach().numpy()[m] for name, values in net.shapes[layer].items()}
+        if net.basis.n_groups:  # neighbours share
+            of = {5: [0, 0, 0, 1, 1], 3: [0, 0, 1]}[len(sums)]
+            shapes = {name: values[of] for name, values in shapes.items()}
         c, b = coefficients.detach().numpy()[m].reshape(net.basis.n_functions, len(sums), -1), shift[m, 0].tolist()
         out = np.array(b)
         for i, h in enumerate(sums):
@@ -117,11 +121,11 @@ def test_circuits_are_extended_while_training_and_the_new_rotations_learn():
             held_out=None,
         )
 
-    x = np.random.default_rng(3).uniform(-1, 1, (200, P))
+    x = np.random.default_rng(3).uniform(-1, 1, (100, P))
     losses, lengths = {}, {}
     for sizes in ((1,), (1, 2, 4)):
         net = network(Clipped(Daruan(sizes)), (2,), 1, 1).float()
-        schedule, seen = Schedule(epochs=60, batch_size=20, learning_rate=0.05, sizes=sizes), []
+        schedule, seen = Schedule(epochs=30, batch_size=10, learning_rate=0.05, sizes=sizes), []
         train(
             net,
             data(x),
@@ -137,7 +141,7 @@ def test_circuits_are_extended_while_training_and_the_new_rotations_learn():
             own = data(x)
             losses[sizes] = float((net(own.X)[0, :, 0] - own.y).square().mean())
             assert len(sizes) == 1 or net.shapes[0]["angles"][0, :, 9].abs().min() > 1e-3
-    assert lengths == {(1,): [1] * 60, (1, 2, 4): [1] * 20 + [2] * 20 + [4] * 20}
+    assert lengths == {(1,): [1] * 30, (1, 2, 4): [1] * 10 + [2] * 10 + [4] * 10}
     assert losses[1, 2, 4] < losses[1,]
 
 
@@ -151,6 +155,44 @@ def test_estimators_extend_circuits_and_keep_the_longest():
         assert model.network_.layers[0].shapes["angles"].shape[2] == 16
     with pytest.raises(ValueError, match=r"basis=Daruan\(n_repetitions=\(1, 3\).*solver='adam'"):
         KANRegressor(basis=Daruan((1, 3)), solver="lbfgs", **settings).fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize("n_groups, sets", [(1, 1), (4, 4), (9, 6)])
+def test_a_group_has_one_set_of_parameters_which_all_its_nodes_move(n_groups, sets):
+    net, X = trained(Clipped(Rational(n_groups=n_groups)), (6,), n_outputs=1), rows()
+    assert {v.shape[1] for v in net.shapes[0].values()} == {sets}
+    taken = np.arange(6) * sets // 6
+    assert (np.bincount(taken) <= 6 // sets + 1).all() and set(taken) == set(range(sets))
+    # Against a network whose nodes have parameters of their own: equal outputs, and slopes added up over the group.
+    own = trained(Clipped(Rational()), (6,), n_outputs=1)
+    with torch.no_grad():
+        for (a, _), (b, _) in zip(list(own.axes())[:4], net.axes(), strict=False):
+            a.copy_(b)
+        for name, values in own.shapes[0].items():
+            values.copy_(net.shapes[0][name][:, taken])
+    np.testing.assert_array_equal(own(X).detach(), net(X).detach())
+    for one in (own, net):
+        one(X).square().sum().backward()
+    for name, value in net.shapes[0].items():
+        summed = torch.zeros_like(value).index_add(1, torch.as_tensor(taken), own.shapes[0][name].grad)
+        np.testing.assert_allclose(value.grad, summed, rtol=1e-9, atol=1e-9)
+
+
+def test_groups_survive_training_saving_and_going_on(tmp_path):
+    X = np.random.default_rng(0).normal(size=(150, 3))
+    y = np.sin(X[:, 0] * X[:, 1])
+    settings = {"max_iter": 6, "n_estimators": 2, "hidden_layer_sizes": (5, 3), "random_state": 0, "warm_start": True}
+    model = KANRegressor(basis=Rational(n_groups=2), sparsity=0.1, **settings).fit(X, y)
+    for layer, groups in zip(model.network_.layers, ([0, 0, 0, 1, 1], [0, 0, 1]), strict=True):
+        for values in layer.shapes.values():
+            first = [groups.index(g) for g in groups]
+            np.testing.assert_array_equal(values, values[:, first])
+            assert (values[:, 0] != values[:, -1]).any()
+    before = model.predict(X)
+    model.save(tmp_path / "model.kan")
+    np.testing.assert_array_equal(load(tmp_path / "model.kan").predict(X), before)
+    still = model.set_params(learning_rate_init=1e-12).fit(X, y)
+    np.testing.assert_allclose(still.predict(X), before, atol=1e-4)
 
 
 def test_families_of_one_size_are_not_refined():
