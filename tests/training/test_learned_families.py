@@ -144,6 +144,18 @@ def test_estimators_extend_circuits_and_keep_the_longest():
         KANRegressor(basis=Daruan((1, 3)), solver="lbfgs", **settings).fit(X, X[:, 0])
 
 
+@every_family
+def test_sparsity_measures_the_functions_that_the_nodes_learned(make):
+    net, X = trained(Clipped(make()), (4,)), rows()
+    (own,) = EdgeSparsity._measure(net, X)
+    h = net.nodes(X)[0].detach().numpy()  # (rows, members, width)
+    for m, i in np.ndindex(M, 4):
+        shapes = {name: values.detach().numpy()[m, i] for name, values in net.node_shapes(0).items()}
+        phi = net.basis.evaluate(h[:, m, i], shapes)
+        expected = np.atleast_2d(np.cov(phi.T, bias=True))
+        np.testing.assert_allclose(own[m, i].detach(), expected, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("n_groups, sets", [(1, 1), (4, 4), (9, 6)])
 def test_a_group_has_one_set_of_parameters_which_all_its_nodes_move(n_groups, sets):
     net, X = trained(Clipped(Rational(n_groups=n_groups)), (6,), n_outputs=1), rows()
