@@ -83,11 +83,18 @@ TASKS = {
 
 
 def families():
-    """Each family of S-KAN's default pool on its own, and two more."""
-    from kan_tabular.bases import Fourier, GaussianRBF
+    """Each family of S-KAN's default pool on its own, and two more; by name only, those that hidden nodes learn."""
+    from kan_tabular.bases import Daruan, Fourier, FreeKnots, GaussianRBF, Rational
     from kan_tabular.estimators.selectable import SPACES
 
-    return {basis.name: basis for basis in (*SPACES, GaussianRBF(13), Fourier(6, half_period=False))}
+    learned = {
+        "daruan": Daruan(),
+        "daruan 1-3": Daruan(n_repetitions=(1, 3)),
+        "free_knots": FreeKnots(),
+        "rational": Rational(),
+        "rational 4 groups": Rational(n_groups=4),
+    }
+    return {b.name: b for b in (*SPACES, GaussianRBF(13), Fourier(6, half_period=False))} | learned
 
 
 KANS = ("bspline", "chebyshev", "cosine", "piecewise_linear", "wavelet", "gaussian", "fourier", "skan")
@@ -115,10 +122,15 @@ def kan(model, hidden, seed, epochs=EPOCHS):
 
 
 def n_parameters(model):
-    """Coefficients that are not zero, and biases, of a fitted network."""
+    """Coefficients that are not zero, biases, and what nodes learn of their functions, of a fitted network."""
     network = model.network_
     count = sum(np.count_nonzero(c.coefficients) for c in network.inputs) + network.bias.size
-    return count + sum(np.count_nonzero(layer.coefficients) + layer.bias.size for layer in network.layers)
+    for layer in network.layers:
+        count += np.count_nonzero(layer.coefficients) + layer.bias.size
+        for values in layer.shapes.values():
+            width = values.shape[1]
+            count += values.size // width * min(network.basis.n_groups or width, width)
+    return count
 
 
 def hidden_sizes(task, width):

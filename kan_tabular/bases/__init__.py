@@ -52,9 +52,8 @@ REGISTRY: dict[str, type[Basis]] = {
     )
 }
 
-#: Not offered as a choice: families that exist for one purpose, and `daruan`. Its coefficients come from the angles of
-#: circuits, which the trainer does not know yet; with free coefficients it is a Fourier basis once more.
-_INTERNAL = {"category", "clipped", "daruan", "node_spline", "pool", "with_line"}
+#: Families that exist for one purpose; not offered as a choice.
+_INTERNAL = {"category", "clipped", "node_spline", "pool", "with_line"}
 
 
 def families(linear=False):

@@ -22,6 +22,10 @@ class Basis(ABC):
     name: str
     #: False where nodes learn the shape of the functions (class B)
     linear = True
+    #: sizes to go through while a network trains, coarse to fine (see `refined`); empty where there is only one
+    sizes = ()
+    #: how many sets of nonlinear parameters a layer has, each shared by neighbouring nodes; None: every node its own
+    n_groups = None
 
     @property
     @abstractmethod
@@ -56,6 +60,26 @@ class Basis(ABC):
         (..., n) and for each name an array (..., q): every node (leading axes) has its own; without them, the start.
         """
         return {}
+
+    def refined(self, size, coefficients, parameters):
+        """The same curves in a finer basis, for families that have `sizes`.
+
+        Parameters
+        ----------
+        size : int
+            Of the finer basis.
+        coefficients : ndarray (..., K)
+        parameters : dict of ndarray (..., q)
+            Nonlinear parameters, by name; empty for linear families.
+
+        Returns
+        -------
+        basis : Basis
+        coefficients : ndarray (..., K')
+        parameters : dict of ndarray (..., q')
+            Exactly the same functions. A family with nonlinear parameters keeps its functions: K' is K.
+        """
+        raise ValueError(f"size={size}: {self.name} has one size only.")
 
     def line(self) -> np.ndarray | None:
         """Coefficients (K,) of a straight line in x (of any slope but 0, and any height); None where there is none.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy, deepcopy
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -60,8 +60,30 @@ class Clipped(Basis):
     def linear(self):
         return self.family.linear
 
+    @property
+    def sizes(self):
+        return self.family.sizes
+
+    @property
+    def n_groups(self):
+        return self.family.n_groups
+
     def parameters(self):
         return self.family.parameters()
+
+    def at(self, parameters):
+        """This basis with `parameters` in place of the start: one node's own, for its formula and penalty."""
+        return self._of(self.family.at(parameters))
+
+    def refined(self, size, coefficients, parameters):
+        """As the family's; functions are centred and scaled as before (see `Basis.refined`)."""
+        family, own, parameters = self.family.refined(size, coefficients[..., 1:], parameters)
+        return self._of(family), np.concatenate([coefficients[..., :1], own], axis=-1), parameters
+
+    def _of(self, family):
+        basis = copy(self)
+        basis.family = family
+        return basis
 
     def _own(self, values):
         """The functions that are used, centred and scaled."""

@@ -7,6 +7,7 @@ from array_api_compat import array_namespace
 
 from kan_tabular.bases.parametric import ParametricBasis
 from kan_tabular.bases.quadrature import integrated_products
+from kan_tabular.bases.truncated_power import as_formula
 
 #: Knots keep at least this share of their equidistant spacing.
 _LEAST_SHARE = 0.1
@@ -23,6 +24,9 @@ class FreeKnots(ParametricBasis):
     The J + 1 intervals are proportional to ``softplus`` of the node's ``increments``, after a least length of a tenth
     of the equal one: knots stay in order, apart from each other and inside both ends, so no function dies.
     **Outside the training range curves continue linearly** (see `IntervalBasis`).
+
+    Formulas are in truncated powers, ``sum_n a_n (x - m)^n + sum_j b_j max(0, x - t_j)^3``, m the middle of the range:
+    an exact linear change of basis (`truncated_powers`), as for `TruncatedPower`, whose knots are shared.
 
     Parameters
     ----------
@@ -89,12 +93,37 @@ class FreeKnots(ParametricBasis):
         edges = np.concatenate([[-1.0], self.knots(), [1.0]])
         return 8 * integrated_products(lambda z: self._functions(z, 2), edges, 2)  # linear between knots
 
-    def _expressions(self, z):
-        import sympy
+    @property
+    def origin(self):
+        """The point m in whose powers the polynomial part is written: the middle of the training range."""
+        return float(self.low_ + (self.high_ - self.low_) / 2)
 
-        left = self.n_knots // 2
-        bends = [
-            sympy.Max(0, (t - z) / (1 + t) if j < left else (z - t) / (1 - t)) ** 3
-            for j, t in enumerate(self.knots().tolist())
-        ]
-        return [z, z**2, z**3, *bends]
+    def truncated_powers(self, coefficients):
+        """The curves inside the training range in powers of ``x - origin`` and of ``max(0, x - t_j)``.
+
+        Parameters
+        ----------
+        coefficients : ndarray (K, ...)
+
+        Returns
+        -------
+        polynomial : ndarray (4, ...)
+            Coefficients ``a_0 .. a_3``: the polynomial left of the first knot, continued.
+        knots : ndarray (J,)
+            In the units of x.
+        jumps : ndarray (J, ...)
+            Coefficients ``b_j``: the third derivative jumps by ``6 b_j`` at ``t_j``.
+        """
+        c, t = np.asarray(coefficients, float), self.knots()
+        left = np.arange(self.n_knots) < self.n_knots // 2
+        jumps = (np.where(left, 1 + t, 1 - t) ** -3 * c[3:].T).T
+        polynomial = np.concatenate([0 * c[:1], c[:3]])
+        # (t - z)_+^3 is (z - t)_+^3 - (z - t)^3.
+        cubes = np.stack([t**3, -3 * t**2, 3 * t, -np.ones_like(t)])
+        polynomial += np.tensordot(cubes[:, left], jumps[left], 1)
+        half = ((self.high_ - self.low_) or 1.0) / 2
+        polynomial = (polynomial.T * half ** -np.arange(4.0)).T
+        return polynomial, self.origin + half * t, jumps * half**-3
+
+    def _curve(self, coefficients, symbol):
+        return as_formula(*self.truncated_powers(coefficients), self.origin, symbol)

@@ -41,9 +41,18 @@ class IntervalBasis(Basis):
     def _functions(self, z, order):
         """Derivatives in z of the given order (0: values) at `z` in [-1, 1] of any shape: (..., K)."""
 
-    @abstractmethod
     def _expressions(self, z):
-        """The K functions as sympy expressions of the sympy expression `z`."""
+        """The K functions as sympy expressions of the sympy expression `z`; not needed where `_curve` is given."""
+        raise NotImplementedError
+
+    def _curve(self, coefficients, symbol):
+        """The curve inside the range as a sympy expression."""
+        expressions = self._expressions(self._scaled(symbol))
+        return sum(float(c) * f for c, f in zip(coefficients, expressions, strict=True))
+
+    def _scaled(self, symbol):
+        low, high = float(self.low_), float(self.high_)
+        return (2 * symbol - (low + high)) / ((high - low) or 1.0)
 
     def _arguments(self):
         """Constructor arguments and placed quantities that `_from_arguments` takes, as plain data."""
@@ -101,9 +110,7 @@ class IntervalBasis(Basis):
         import sympy
 
         low, high = float(self.low_), float(self.high_)
-        z = (2 * symbol - (low + high)) / ((high - low) or 1.0)
-        curve = sum(float(c) * f for c, f in zip(coefficients, self._expressions(z), strict=True))
-        ends = []
+        z, curve, ends = self._scaled(symbol), self._curve(coefficients, symbol), []
         for end, held in zip((-1.0, 1.0), self._constant, strict=True):
             at = np.array([end])
             value = float((self._functions(at, 0) @ coefficients)[0])

@@ -1,4 +1,4 @@
-"""Functions with their derivatives: sums and products by the rules of calculus, so that a formula is written once."""
+"""Functions with their derivatives by the rules of sums and products, so that a formula is written once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ class Jet:
 
     def __add__(self, other):
         return Jet(f + g for f, g in zip(self.parts, other.parts, strict=True))
+
+    def __sub__(self, other):
+        return Jet(f - g for f, g in zip(self.parts, other.parts, strict=True))
 
     def __mul__(self, other):
         f, g = self.parts, other.parts

@@ -86,28 +86,15 @@ class NodeSpline(Basis):
         # Second derivatives are linear between knots.
         return integrated_products(second, np.linspace(-_RANGE, _RANGE, self.grid_size + 1), 2)
 
-    def refined(self, coefficients, grid_size):
-        """The same curves on a finer grid.
-
-        Parameters
-        ----------
-        coefficients : ndarray (..., K)
-        grid_size : int
-            A multiple of this basis's own, so that every knot is kept.
-
-        Returns
-        -------
-        basis : NodeSpline
-        coefficients : ndarray (..., K')
-            In the new basis: exactly the same functions, whose knots are among the new ones.
-        """
-        if grid_size % self.grid_size:
-            raise ValueError(f"grid_size={grid_size}: expected a multiple of {self.grid_size}, which keeps its knots.")
-        basis, step = NodeSpline(grid_size), grid_size // self.grid_size
+    def refined(self, size, coefficients, parameters):
+        """The same curves on a finer grid, a multiple of this one: every knot is kept (see `Basis.refined`)."""
+        if size % self.grid_size:
+            raise ValueError(f"grid_size={size}: expected a multiple of {self.grid_size}, which keeps its knots.")
+        basis, step = NodeSpline(size), size // self.grid_size
         kept = np.concatenate([np.arange(3), 3 + step * np.arange(1, self.grid_size) - 1])
         out = np.zeros((*coefficients.shape[:-1], basis.n_functions))
         out[..., kept] = coefficients
-        return basis, out
+        return basis, out, parameters
 
     def to_sympy(self, coefficients, symbol):
         import sympy

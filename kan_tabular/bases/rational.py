@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 from array_api_compat import array_namespace
 
@@ -39,7 +41,8 @@ class Rational(ParametricBasis):
 
     ``P = a_0 + a_1 u + ... + a_5 u^5`` and ``Q = b_1 u + ... + b_4 u^4``: the safe Pade form without poles. A basis
     fitted to (-3, 3) thus takes u itself, which is the scale of standardised values. The node's parameters are
-    ``numerator`` (6,) and ``denominator`` (4,); there is K = 1 function, whose weight is the edge. Where Q changes sign
+    ``numerator`` (6,) and ``denominator`` (4,), its own or its group's; there is K = 1 function, whose weight is the
+    edge. Where Q changes sign
     F has a kink, which no preset has. **Outside the training range F continues linearly** (see `IntervalBasis`), so u
     to the fifth never overflows.
 
@@ -47,6 +50,9 @@ class Rational(ParametricBasis):
     ----------
     preset : {"gelu", "identity", "sigmoid", "swish", "tanh"}, default="swish"
         Function at the start, to within 5e-4 on [-3, 3] (the others than gelu to 2e-6).
+    n_groups : int or None, default=None
+        Functions of a hidden layer: its nodes, in that many groups of neighbours, share one a group (GR-KAN; 8 in
+        KAT). None: every node has its own.
 
     Notes
     -----
@@ -62,10 +68,14 @@ class Rational(ParametricBasis):
 
     name = "rational"
 
-    def __init__(self, preset="swish"):
+    def __init__(self, preset="swish", n_groups=None):
         if preset not in PRESETS:
             raise ValueError(f"preset={preset!r}: expected one of {', '.join(sorted(PRESETS))}.")
+        whole = isinstance(n_groups, numbers.Integral) and not isinstance(n_groups, bool)
+        if n_groups is not None and not (whole and n_groups > 0):
+            raise ValueError(f"n_groups={n_groups!r}: expected None or an integer of at least 1.")
         self.preset = preset
+        self.n_groups = n_groups
 
     @property
     def n_functions(self):

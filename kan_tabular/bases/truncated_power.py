@@ -44,7 +44,7 @@ class TruncatedPower(BSpline):
 
     def fit_unique(self, values, counts):
         if self.knots not in ("uniform", "quantile"):
-            raise ValueError(f"knots={self.knots!r}: expected 'uniform' or 'quantile'.")
+            raise ValueError(f"knots={self.knots!r}: expected 'uniform' or 'quantile' (FreeKnots learns its knots).")
         super().fit_unique(values, counts)
         if self.knots == "uniform":
             n_knots = max(0, min(self.n_knots, len(values) - self.degree_ - 1))
@@ -87,10 +87,7 @@ class TruncatedPower(BSpline):
     def to_sympy(self, coefficients, symbol):
         import sympy
 
-        polynomial, knots, jumps = self.truncated_powers(coefficients)
-        curve = sum(float(a) * (symbol - self.origin) ** n for n, a in enumerate(polynomial))
-        for t, b in zip(knots, jumps, strict=True):
-            curve += float(b) * sympy.Max(0, symbol - float(t)) ** self.degree_
+        curve = as_formula(*self.truncated_powers(coefficients), self.origin, symbol)
         low, high = float(self.low_), float(self.low_ + self.width_)
         table = self.piecewise(np.asarray(coefficients, float))[2]
         before, after = (
@@ -107,3 +104,13 @@ class TruncatedPower(BSpline):
         basis = super().from_spec(spec)
         basis.knots = spec["knots"]
         return basis
+
+
+def as_formula(polynomial, knots, jumps, origin, symbol):
+    """``sum_n a_n (symbol - origin)^n + sum_j b_j max(0, symbol - t_j)^k`` in sympy; `polynomial` has degree k."""
+    import sympy
+
+    curve = sum(float(a) * (symbol - origin) ** n for n, a in enumerate(polynomial))
+    for t, b in zip(knots, jumps, strict=True):
+        curve += float(b) * sympy.Max(0, symbol - float(t)) ** (len(polynomial) - 1)
+    return curve

@@ -153,6 +153,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
         if self.projection is not None:
             sizes = (self.projection, *sizes)
         full_batch = self.solver == "lbfgs"
+        family = None if self._hidden_splines() else read_basis(self.basis)
         if full_batch and self.max_iter == "auto":
             epochs = _ITERATIONS
         kept = [c["candidate"] for c in self.candidates_ if c["weight"] > 0] if warm else []
@@ -161,7 +162,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
             additive=additive_fit and _is_auto(self.additive_start) and "additive" in kept,
             hidden=tuple(tuple(map(int, h)) if np.ndim(h) else int(h) for h in sizes),
             straight=self.projection is not None,
-            family=None if self._hidden_splines() else read_basis(self.basis),
+            family=family,
             n_estimators=self.n_estimators,
             hold_out=n >= _HOLD_OUT_ROWS if self.early_stopping == "auto" else bool(self.early_stopping),
             validation_fraction=self.validation_fraction,
@@ -174,7 +175,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
                 patience=max(epochs // 2, 1) if self.n_iter_no_change is None else self.n_iter_no_change,
                 max_time=self.max_time,
                 selection=_SELECTION,
-                grids=tuple(np.atleast_1d(self.grid_size).tolist()),
+                sizes=tuple(np.atleast_1d(self.grid_size).tolist()) if family is None else family.sizes,
             ),
             device=resolve_device(self.device, n),
         )
@@ -213,6 +214,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
         if self.solver == "lbfgs":
             smooth = getattr(self, "loss", None) != "quantile"
             given = [("loss", smooth), ("sparsity", not self.sparsity), ("grid_size", len(grids) == 1)]
+            given += [("basis", len(read_basis(self.basis).sizes) < 2)]
             for name, fits in given:
                 if not fits:
                     raise ValueError(f"{name}={getattr(self, name)!r} needs solver='adam'; got solver='lbfgs'.")

@@ -27,7 +27,7 @@ _PARAMETERS = """hidden_layer_sizes : tuple of int or (int, int), default=(24, 8
     grid_size : int or tuple of int, default=5
         Intervals of the splines of the hidden nodes (of ``basis="bspline"``). A tuple such as (3, 6, 12) trains coarse
         to fine, equal shares of the epochs each; every grid must be a multiple of the one before, and no function
-        changes in between.
+        changes in between. (Other families that grow take their sizes themselves: ``Daruan(n_repetitions=(1, 3))``.)
     projection : int or None, default=None
         For wide tables: numeric columns enter as straight lines alone, into that many nodes before those of
         `hidden_layer_sizes` (``Linear -> KAN``, as in hybrid QKANs), which makes the first layer a tenth of the size.

@@ -20,7 +20,7 @@ from kan_tabular.solvers.fit import GUARD, densities, small_blas
 from kan_tabular.solvers.problem import build_problem, columns_of
 from kan_tabular.solvers.smoothing import HyperPrior
 from kan_tabular.training.folds import assign_folds
-from kan_tabular.training.hand_over import continue_from, no_curves, read_members, with_coefficients
+from kan_tabular.training.hand_over import continue_from, no_curves, read_members, where_it_ended, with_coefficients
 from kan_tabular.training.lbfgs import train_full_batch
 from kan_tabular.training.network import MemberNetwork
 from kan_tabular.training.pooled import PooledNetwork
@@ -68,7 +68,7 @@ class Options:
     hidden : tuple of int or (int, int)
         Nodes of each hidden layer; a pair is (sums, products).
     family : Basis or None
-        Of all curves; None stands for B-splines, with grids in the hidden nodes as the schedule has them.
+        Of all curves; None stands for B-splines, with sizes in the hidden nodes as the schedule has them.
     n_estimators : int
         Members a setting, each leaving out one fold.
     hold_out : bool
@@ -188,7 +188,11 @@ def fit_deep(
     device = torch.device(options.device)
     generator = torch.Generator().manual_seed(seed)
     folds = held_out if held_out is not None else [None] * options.n_estimators
-    network = _make_network(problem, family, options, len(folds), C, generator).to(device)
+    basis, schedule = _hidden_basis(options), options.schedule
+    if start is not None:
+        basis, sizes = where_it_ended(start, basis, schedule.sizes)
+        schedule = replace(schedule, sizes=sizes)
+    network = _make_network(problem, family, options, len(folds), C, basis, generator).to(device)
     data = _training_data(problem, y, weights, known, base, additive, settings, folds, device)
     if start is None:
         some = np.linspace(0, n - 1, min(n, _SCALED_ROWS)).astype(int)  # tables may come in order
@@ -196,7 +200,7 @@ def fit_deep(
     else:
         continue_from(network, start, problem, encoded, weights, scale)
     ensemble = _Ensemble(additive, likelihood, base, known, y, weights, held_out)
-    decay, schedule = np.array([s.alpha for s in settings]), options.schedule
+    decay = np.array([s.alpha for s in settings])
     with limited_threads(schedule.batch_size * network.gain.numel() * n_sums(options.hidden[0])):
         if options.full_batch:
             trained = train_full_batch(network, data, likelihood, decay, schedule, callback)
@@ -239,10 +243,14 @@ def fit_deep(
     return fitted, report
 
 
-def _make_network(problem, family, options, n_folds, n_outputs, generator):
+def _hidden_basis(options):
+    """The basis of the hidden nodes, at its first size."""
+    plain = options.family is None or (isinstance(options.family, Pool) and not options.choose_hidden)
+    return NodeSpline(options.schedule.sizes[0]) if plain else Clipped(options.family)
+
+
+def _make_network(problem, family, options, n_folds, n_outputs, basis, generator):
     """Members for every fold and setting, at their start."""
-    plain = options.family is None or (isinstance(family, Pool) and not options.choose_hidden)
-    basis = NodeSpline(options.schedule.grids[0]) if plain else Clipped(options.family)
     gains = np.tile(_gains(problem.terms, options.settings), (n_folds, 1))
     shape = (gains, options.hidden, n_outputs, basis, generator)
     if not isinstance(family, Pool):

@@ -25,7 +25,7 @@ def read_members(network, share, terms):
     first = array(network.edges())[:, kept]
     K, n_outputs = network.basis.n_functions, network.coefficients[-1].shape[2]
     curves = [network.curves(layer) for layer in range(len(network.hidden))]
-    parts = (curves, network.biases, network.shapes)
+    parts = (curves, network.biases, [network.node_shapes(layer) for layer in range(len(network.hidden))])
     layers = [
         HiddenLayer(
             array(c)[kept].reshape(len(kept), K, *size),
@@ -56,6 +56,20 @@ def with_coefficients(terms, coefficients):
 def no_curves(n_outputs):
     """Curves of an input that carries nothing."""
     return InputCurves(None, np.zeros((0, 0)), np.zeros(0), 0.0, np.zeros((0, n_outputs)))
+
+
+def where_it_ended(previous, basis, sizes):
+    """The basis that a fitted network ended with, and the `sizes` from there on; `basis` is at the first of them.
+
+    Where it is none of them, they are returned as they are: `continue_from` refuses that.
+    """
+    reached, before = basis, previous.basis.to_spec()
+    for i, size in enumerate(sizes):
+        if i:
+            reached = reached.refined(size, np.zeros(reached.n_functions), reached.parameters())[0]
+        if reached.to_spec() == before:
+            return reached, sizes[i:]
+    return basis, sizes
 
 
 def continue_from(network, previous, problem, encoded, weights, scale):
@@ -102,7 +116,9 @@ def continue_from(network, previous, problem, encoded, weights, scale):
         tensor(layer.coefficients.reshape(shape[0], -1, layer.coefficients.shape[3])) for layer in previous.layers
     ]
     state += [tensor(layer.bias[:, None]) for layer in previous.layers]
-    state += [tensor(value) for layer in previous.layers for value in layer.shapes.values()]
+    for k, layer in enumerate(previous.layers):
+        first = network.takes(k).argmax(0).cpu().numpy()  # of the nodes that share a set
+        state += [tensor(value[:, first]) for value in layer.shapes.values()]
     for k in (1 + n_layers, 1 + 2 * n_layers):  # the last layer's coefficients and bias
         state[k] *= tensor(ratio)
     network.restore(state)

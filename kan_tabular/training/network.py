@@ -39,8 +39,9 @@ class MemberNetwork(nn.Module):
     bias : Parameter (M, H)
     coefficients : ParameterList of (M, K * width, outputs)
     biases : ParameterList of (M, 1, outputs)
-    shapes : list of dict of Parameter (M, width, q)
-        For each hidden layer the nonlinear parameters of its nodes' functions, where the family has any.
+    shapes : list of dict of Parameter (M, width or groups, q)
+        For each hidden layer the nonlinear parameters of its nodes' functions, where the family has any; by node they
+        are `node_shapes`.
 
     Notes
     -----
@@ -71,11 +72,15 @@ class MemberNetwork(nn.Module):
                 shift = 0.5 * torch.randn(members, 1, outputs, generator=generator)
             self.coefficients.append(nn.Parameter(start.flatten(1, 2)))
             self.biases.append(nn.Parameter(shift))
+            n_sets = min(basis.n_groups or width, width)
             own = {
-                name: nn.Parameter(torch.as_tensor(value, dtype=torch.float32).repeat(members, width, 1))
+                name: nn.Parameter(torch.as_tensor(value, dtype=torch.float32).repeat(members, n_sets, 1))
                 for name, value in basis.parameters().items()
             }
             self.shapes.append(nn.ParameterDict(own))
+            # Which set each node takes (width, sets), as a matrix: its product has a gradient in a fixed order of sums.
+            sets = torch.arange(width) * n_sets // width
+            self.register_buffer(f"takes_{layer}", nn.functional.one_hot(sets, n_sets).float())
 
     def sizes(self, n_outputs):
         """(Nodes, outputs) of each hidden layer."""
@@ -93,6 +98,17 @@ class MemberNetwork(nn.Module):
     def curves(self, layer, members=slice(None)):
         """Coefficients of the curves that leave a hidden layer (members, K * width, outputs)."""
         return self.coefficients[layer][members]
+
+    def takes(self, layer):
+        """Which set of nonlinear parameters each node of a hidden layer takes: zeros and ones (width, sets)."""
+        return getattr(self, f"takes_{layer % len(self.hidden)}")
+
+    def node_shapes(self, layer, members=slice(None)):
+        """Nonlinear parameters of the nodes of a hidden layer (members, width, q), by name."""
+        own = self.shapes[layer].items()
+        if self.basis.n_groups is None:
+            return {name: value[members] for name, value in own}
+        return {name: self.takes(layer) @ value[members] for name, value in own}
 
     def advance(self, progress):
         """Told before each epoch how far training is (0 to 1); returns whether earlier states are no longer valid."""
@@ -131,8 +147,7 @@ class MemberNetwork(nn.Module):
         coefficients, bias = self.curves(layer, members), self.biases[layer][members]
         if isinstance(self.basis, NodeSpline):
             return contract(h, coefficients, self.basis, bias)
-        shapes = {name: value[members] for name, value in self.shapes[layer].items()}
-        phi = self.basis.functions(h.permute(1, 2, 0), shapes)
+        phi = self.basis.functions(h.permute(1, 2, 0), self.node_shapes(layer, members))
         phi = torch.stack(phi, 1).flatten(1, 2)  # (members, K * width, rows)
         return torch.baddbmm(bias.transpose(1, 2), coefficients.transpose(1, 2), phi).transpose(1, 2)
 
@@ -166,19 +181,31 @@ class MemberNetwork(nn.Module):
             index = torch.as_tensor(members, device=saved.device)
             saved.index_copy_(axis, index, parameter.detach().index_select(axis, index))
 
-    def refine(self, grid_size, state):
-        """Move to a finer grid, whose knots include the old ones; no function changes, nor those of `state`."""
-        old = self.basis
+    def refine(self, size, state):
+        """Move to a finer basis (see `Basis.refined`); no function changes, nor those of `state`."""
+        old, n_layers = self.basis, len(self.hidden)
 
-        def finer(coefficients, inputs, outputs):
-            c = coefficients.detach().double().cpu().numpy().reshape(self.n_members, old.n_functions, inputs, outputs)
-            self.basis, c = old.refined(np.moveaxis(c, 1, -1), grid_size)
-            c = np.ascontiguousarray(np.moveaxis(c, -1, 1)).reshape(self.n_members, -1, outputs)
-            return torch.as_tensor(c, dtype=coefficients.dtype, device=coefficients.device)
+        def finer(coefficients, own, inputs, outputs):
+            c, *values = (p.detach().double().cpu().numpy() for p in (coefficients, *own.values()))
+            c = np.moveaxis(c.reshape(self.n_members, old.n_functions, inputs, outputs), 1, -1)
+            self.basis, c, values = old.refined(size, c, dict(zip(own, values, strict=True)))
+            c = np.moveaxis(c, -1, 1).reshape(self.n_members, -1, outputs)
+            c, *values = (
+                torch.as_tensor(np.ascontiguousarray(a), dtype=coefficients.dtype, device=coefficients.device)
+                for a in (c, *values.values())
+            )
+            return c, values
 
+        start = 2 + 2 * n_layers  # in a state, what the nodes learned follows the biases
         for layer, (inputs, outputs) in enumerate(self.sizes(self.coefficients[-1].shape[2])):
-            self.coefficients[layer] = nn.Parameter(finer(self.coefficients[layer], inputs, outputs))
-            state[2 + layer] = finer(state[2 + layer], inputs, outputs)
+            own, stop = self.shapes[layer], start + len(self.shapes[layer])
+            saved = dict(zip(own, state[start:stop], strict=True))
+            state[2 + layer], state[start:stop] = finer(state[2 + layer], saved, inputs, outputs)
+            c, values = finer(self.coefficients[layer], own, inputs, outputs)
+            self.coefficients[layer] = nn.Parameter(c)
+            parameters = map(nn.Parameter, values)
+            self.shapes[layer] = nn.ParameterDict(dict(zip(own, parameters, strict=True)))
+            start = stop
 
     def select(self, members, state=None):
         """Go on with some members only (a list of int); a `state` is cut to them, too."""

@@ -70,8 +70,9 @@ class EdgeSparsity:
     @staticmethod
     def _measure(network, X):
         """Covariance of the functions of every hidden node: (M, width, K, K) a layer."""
-        for h, shapes in zip(network.nodes(X), network.shapes, strict=True):
-            extra = [dict(shapes)] if len(shapes) else []
+        for layer, h in enumerate(network.nodes(X)):
+            shapes = network.node_shapes(layer)
+            extra = [shapes] if shapes else []
             phi = torch.stack(network.basis.functions(h.permute(1, 2, 0), *extra), 2)  # (M, width, K, rows)
             phi = phi - phi.mean(3, keepdim=True)
             yield phi @ phi.transpose(2, 3) / phi.shape[3]

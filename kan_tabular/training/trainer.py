@@ -30,8 +30,8 @@ class Schedule:
         Epochs without a better held-out loss of any setting after which training stops.
     max_time : float or None
         Seconds after which training stops.
-    grids : tuple of int
-        Grid sizes of the hidden nodes, coarse to fine; each gets the same share of the epochs.
+    sizes : tuple of int
+        Sizes of the hidden nodes' basis, coarse to fine; each gets the same share of the epochs.
     selection : float or None
         Share of the epochs after which only the settings that `train`'s `select` names go on.
     """
@@ -41,12 +41,12 @@ class Schedule:
     learning_rate: float
     patience: int | None = None
     max_time: float | None = None
-    grids: tuple = ()
+    sizes: tuple = ()
     selection: float | None = None
 
     def finer(self, epoch):
-        """The grid to move to before this epoch, or None."""
-        starts = {1 + i * self.epochs // len(self.grids): grid for i, grid in enumerate(self.grids) if i}
+        """The size to move to before this epoch, or None."""
+        starts = {1 + i * self.epochs // len(self.sizes): size for i, size in enumerate(self.sizes) if i}
         return starts.get(epoch)
 
 

@@ -25,7 +25,7 @@ def learned(basis, *nodes, seed=0):
 
 
 def test_the_families_that_learn():
-    assert LEARNED == ["adaptive_rbf", "free_knots", "rational"]
+    assert LEARNED == ["adaptive_rbf", "daruan", "free_knots", "rational"]
     for name in FAMILIES:
         assert bool(node(name).parameters()) == (not node(name).linear) == (name in LEARNED)
 

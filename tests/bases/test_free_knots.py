@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import sympy
 import torch
 from basis_contract import CHECKS, SKEWED
 from scipy.integrate import quad_vec
 from scipy.interpolate import BSpline as SciPySpline
 
-from kan_tabular.bases import FreeKnots
+from kan_tabular.bases import Clipped, FreeKnots
 
 SIZES = [0, 1, 2, 5, 6]
 
@@ -142,6 +143,39 @@ def test_penalty_is_the_integrated_squared_curvature(seed):
     edges = np.r_[-1.0, knots, 1.0]
     expected = 8 * sum(quad_vec(outer, a, b, epsrel=1e-12)[0] for a, b in zip(edges[:-1], edges[1:], strict=True))
     np.testing.assert_allclose(basis.penalty(), expected, rtol=1e-7, atol=1e-9 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+@pytest.mark.parametrize("n_knots", [0, 1, 5, 6])
+def test_truncated_powers_are_the_curve_and_its_jumps(n_knots, seed):
+    basis = fitted(n_knots, seed)
+    c = np.random.default_rng(0).normal(size=(basis.n_functions, 2))
+    polynomial, knots, jumps = basis.truncated_powers(c)
+    low, high = basis.domain
+    assert polynomial.shape == (4, 2) and jumps.shape == (n_knots, 2)
+    np.testing.assert_allclose(to_z(basis, knots), basis.knots(), atol=1e-12)
+    x = np.linspace(low, high, 501)
+    own = (x - basis.origin)[:, None] ** np.arange(4) @ polynomial + np.maximum(0, x[:, None] - knots) ** 3 @ jumps
+    # SciPy's spline on these knots that agrees at its own points of interpolation.
+    spline = scipy_spline(basis.knots())
+    z = to_z(basis, x)
+    weights = np.linalg.lstsq(spline(z), by_hand(basis, z) @ c, rcond=None)[0]
+    np.testing.assert_allclose(own, spline(z) @ weights, rtol=0, atol=1e-8)
+    third = scipy_spline(basis.knots(), weights).derivative(3)
+    eps = 1e-9
+    expected = (third(basis.knots() + eps) - third(basis.knots() - eps)) * (2 / (high - low)) ** 3
+    np.testing.assert_allclose(6 * jumps, expected, rtol=1e-6, atol=1e-6 * np.abs(jumps).max(initial=1))
+
+
+def test_a_learned_node_is_reported_in_truncated_powers():
+    """What a hidden node adds: the clipped value in truncated powers with the node's own knots."""
+    node = Clipped(FreeKnots(3)).at(drawn(3, 1))
+    c, h = np.random.default_rng(1).normal(size=node.n_functions), sympy.Symbol("h")
+    formula = node.to_sympy(c, h)
+    values = np.linspace(-8, 8, 41)
+    own = sympy.lambdify(h, formula, "math")
+    np.testing.assert_allclose([own(v) for v in values.tolist()], node.evaluate(values) @ c, rtol=0, atol=1e-9)
+    assert len(formula.atoms(sympy.Max)) == 3
 
 
 @pytest.mark.parametrize("check", CHECKS)

@@ -115,7 +115,7 @@ def test_a_row_does_not_depend_on_the_other_rows():
 def test_refining_changes_no_curve(coarse, fine):
     basis = NodeSpline(coarse)
     c = np.random.default_rng(0).normal(size=(4, 2, basis.n_functions))
-    finer, d = basis.refined(c, fine)
+    finer, d, _ = basis.refined(fine, c, {})
     assert finer.grid_size == fine and d.shape == (4, 2, finer.n_functions)
     x = everywhere()
     np.testing.assert_allclose(finer.evaluate(x) @ d[1, 1], basis.evaluate(x) @ c[1, 1], rtol=0, atol=1e-12)
@@ -124,7 +124,7 @@ def test_refining_changes_no_curve(coarse, fine):
 
 def test_refining_to_a_grid_that_loses_knots_is_refused():
     with pytest.raises(ValueError, match="multiple of 5"):
-        NodeSpline(5).refined(np.zeros(7), 8)
+        NodeSpline(5).refined(8, np.zeros(7), {})
 
 
 @pytest.mark.parametrize("grid_size", GRIDS)

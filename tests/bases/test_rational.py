@@ -166,6 +166,12 @@ def test_every_preset_is_saved_and_written_out(preset):
     check_spec(Rational(preset).fit)
 
 
+@pytest.mark.parametrize("n_groups", [0, -1, 2.5, True, "all"])
+def test_bad_numbers_of_groups_are_refused(n_groups):
+    with pytest.raises(ValueError, match="n_groups"):
+        Rational(n_groups=n_groups)
+
+
 def test_unknown_presets_and_orders_are_refused():
     with pytest.raises(ValueError, match="gelu, identity"):
         Rational("relu6")

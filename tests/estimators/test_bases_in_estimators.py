@@ -150,7 +150,7 @@ def test_pictures_of_additive_models(name):
 
 
 @pytest.mark.parametrize("make", [KAAMRegressor, KAAMClassifier, KANRegressor, LogisticKAN])
-@pytest.mark.parametrize("wrong", ["sine", "daruan", "category", None])
+@pytest.mark.parametrize("wrong", ["sine", "clipped", "category", None])
 def test_unknown_families_are_refused_with_the_names_of_the_known_ones(make, wrong):
     X, y = table()
     with pytest.raises(ValueError, match=re.escape(f"basis={wrong!r}: expected one of ")) as caught:

@@ -543,7 +543,7 @@ def test_a_constant_response_is_predicted_as_it_is():
         *[("hidden_layer_sizes", v) for v in (16, "16", None, (), (0,), (4, -1), (2.5,), (True,), ("a",))],
         *[("hidden_layer_sizes", (v,)) for v in ((0, 0), (3, -1), (-1, 3), (2.5, 1), (True, 1), (3,), (1, 2, 3), "12")],
         *[("warm_start", v) for v in (None, 1, "yes")],
-        *[("basis", v) for v in ("sine", "daruan", None, 3)],
+        *[("basis", v) for v in ("sine", "clipped", None, 3)],
         *[("grid_size", v) for v in (0, 2.5, "five", None, ())],
         *[("n_estimators", v) for v in (0, 1.5, "auto", None)],
         *[("max_iter", v) for v in (0, -1, 2.5, "ten", None)],

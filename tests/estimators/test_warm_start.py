@@ -38,6 +38,8 @@ CASES = {
     "one member": (KANRegressor, {"n_estimators": 1}, lambda eta: eta),
     "full batch": (KANRegressor, {"solver": "lbfgs"}, lambda eta: eta),
     "other basis": (KANRegressor, {"basis": kan_tabular.bases.BSpline(4, 2)}, lambda eta: eta),
+    "coarse to fine": (KANRegressor, {"grid_size": (2, 4)}, lambda eta: eta),
+    "longer circuits": (KANRegressor, {"basis": kan_tabular.bases.Daruan((1, 2, 3))}, lambda eta: eta),
     "two classes": (LogisticKAN, {}, lambda eta: eta > 0.3),
     "three classes": (LogisticKAN, {}, lambda eta: np.digitize(eta, [0.0, 0.8])),
     "two targets": (KANRegressor, {}, lambda eta: np.column_stack([eta, 7 - 100 * eta**2])),

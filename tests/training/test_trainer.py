@@ -283,8 +283,8 @@ def test_stronger_decay_leaves_smaller_edges():
 PATHS = {
     "plain": {},
     "sparsity": {"sparsity": 0.3},
-    "grids": {"grids": (3, 6)},
-    "sparsity and grids": {"sparsity": 0.3, "grids": (3, 6, 12)},
+    "grids": {"sizes": (3, 6)},
+    "sparsity and grids": {"sparsity": 0.3, "sizes": (3, 6, 12)},
 }
 
 
