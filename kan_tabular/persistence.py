@@ -38,6 +38,7 @@ _SPEC, _ARRAYS = "model.json", "arrays.safetensors"
 # The only classes a file can name. Each has `_get_state() -> (attributes, arrays)` and the classmethod
 # `_from_state(params, attributes, arrays)`.
 _ESTIMATORS = {
+    "DualChannelKAN": "kan_tabular.estimators.dual_channel",
     "KAAMClassifier": "kan_tabular.estimators.additive",
     "KAAMRegressor": "kan_tabular.estimators.additive",
     "KANRegressor": "kan_tabular.estimators.network",
@@ -55,7 +56,7 @@ def save(estimator, path):
 
     Parameters
     ----------
-    estimator : KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier or SKANRegressor
+    estimator : KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier, SKANRegressor or DualChannelKAN
         A fitted estimator.
     path : str or path-like
         The file to write. An existing file is replaced only after the new one is complete.
@@ -104,7 +105,7 @@ def load(path):
 
     Returns
     -------
-    KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier or SKANRegressor
+    KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier, SKANRegressor or DualChannelKAN
         The fitted estimator.
 
     Raises
