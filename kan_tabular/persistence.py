@@ -56,8 +56,8 @@ def save(estimator, path):
 
     Parameters
     ----------
-    estimator : KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier, SKANRegressor or DualChannelKAN
-        A fitted estimator.
+    estimator : KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier, ...
+        A fitted estimator of `kan_tabular`.
     path : str or path-like
         The file to write. An existing file is replaced only after the new one is complete.
 
@@ -66,7 +66,7 @@ def save(estimator, path):
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is not one of the estimators above, or a parameter cannot be stored (a callable, a random generator).
+        If it is no estimator of `kan_tabular`, or a parameter cannot be stored (a callable, a random generator).
     ModelFileError
         If `path` is a folder.
     FileNotFoundError
@@ -105,7 +105,7 @@ def load(path):
 
     Returns
     -------
-    KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier, SKANRegressor or DualChannelKAN
+    KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier, ...
         The fitted estimator.
 
     Raises

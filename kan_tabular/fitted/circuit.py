@@ -69,7 +69,8 @@ class Circuit:
             pairs = xp.stack([xp.cos(x / 2), xp.sin(x / 2)], axis=1)  # (M, 2, n_qubits, n)
             state = pairs[:, :, 0]
             for q in range(1, self.n_qubits):
-                state = xp.reshape(state[:, :, None] * pairs[:, None, :, q], (len(x), -1, x.shape[2]))
+                product = state[:, :, None] * pairs[:, None, :, q]
+                state = xp.reshape(product, (len(x), 2 ** (q + 1), x.shape[2]))
             return state
         square = xp.sum(x * x, axis=1, keepdims=True)
         nowhere = square < _NOTHING

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 
-
 def pruned(network, Z, threshold):
     """The network without its weakest edges, and how many it has left.
 

@@ -13,7 +13,7 @@ from kan_tabular.fitted.circuit import Circuit, CircuitChannel
 
 pytestmark = pytest.mark.filterwarnings("error")
 
-I, X, Y, Z = np.eye(2), np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1.0, -1.0])
+ONE, X, Y, Z = np.eye(2), np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1.0, -1.0])
 SHAPES = [(1, 1), (1, 3), (2, 1), (2, 2), (3, 3), (4, 1), (4, 4), (5, 2)]
 EMBEDDINGS = ("angle", "amplitude")
 CASES = [(*shape, embedding) for shape in SHAPES for embedding in EMBEDDINGS]
@@ -28,7 +28,7 @@ def draw(circuit, seed=0, scale=1.0):
 
 def on(gate, qubit, n):
     """A gate of one qubit on the whole register."""
-    return reduce(np.kron, [gate if q == qubit else I for q in range(n)])
+    return reduce(np.kron, [gate if q == qubit else ONE for q in range(n)])
 
 
 def turn(axis, angle):
