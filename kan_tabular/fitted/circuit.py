@@ -29,7 +29,7 @@ class Circuit:
     Svore and Wiebe (2020, arXiv 1804.00633), in PennyLane's conventions. Qubit 0 is the leading bit of a state.
 
     No layer depends on the data, so all of them are one unitary matrix a member, and a row costs one product with it.
-    There is no sampling and no noise.
+    There is no sampling and no noise. The last layer's omega changes no expectation: it only turns phases.
 
     Attributes
     ----------
