@@ -182,6 +182,9 @@ def test_measured_nodes_and_edges_are_those_of_the_last_layer(case):
     network, Z = model.network_, model._encode(X)
     nodes, ranges = network.node_values(Z)[-1], network.node_ranges(Z)[-1]
     assert nodes.shape[2] == network.layers[-1].coefficients.shape[2]
+    last, sums = network.layers[-1], network.columns(Z) @ network._first + network.bias.ravel()
+    outputs = last.curves(network.basis, nodes).sum(2) + last.bias[:, None]
+    np.testing.assert_allclose(outputs, network.member_outputs(sums), atol=1e-9)
     beside = nodes[:, :, -network.circuit.circuit.n_qubits :]
     assert (np.abs(beside) <= 3).all() and np.ptp(beside, axis=1).max() > 0.1
     np.testing.assert_array_equal(ranges, [nodes.min(1), nodes.max(1)])
