@@ -8,6 +8,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 __all__ = [
+    "DualChannelKAN",
     "KAAMClassifier",
     "KAAMRegressor",
     "KANRegressor",
@@ -19,6 +20,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DualChannelKAN": "kan_tabular.estimators.dual_channel",
     "KAAMClassifier": "kan_tabular.estimators.additive",
     "KAAMRegressor": "kan_tabular.estimators.additive",
     "KANRegressor": "kan_tabular.estimators.network",

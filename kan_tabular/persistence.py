@@ -38,6 +38,7 @@ _SPEC, _ARRAYS = "model.json", "arrays.safetensors"
 # The only classes a file can name. Each has `_get_state() -> (attributes, arrays)` and the classmethod
 # `_from_state(params, attributes, arrays)`.
 _ESTIMATORS = {
+    "DualChannelKAN": "kan_tabular.estimators.dual_channel",
     "KAAMClassifier": "kan_tabular.estimators.additive",
     "KAAMRegressor": "kan_tabular.estimators.additive",
     "KANRegressor": "kan_tabular.estimators.network",
@@ -55,8 +56,8 @@ def save(estimator, path):
 
     Parameters
     ----------
-    estimator : KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier or SKANRegressor
-        A fitted estimator.
+    estimator : KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier, ...
+        A fitted estimator of `kan_tabular`.
     path : str or path-like
         The file to write. An existing file is replaced only after the new one is complete.
 
@@ -65,7 +66,7 @@ def save(estimator, path):
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is not one of the estimators above, or a parameter cannot be stored (a callable, a random generator).
+        If it is no estimator of `kan_tabular`, or a parameter cannot be stored (a callable, a random generator).
     ModelFileError
         If `path` is a folder.
     FileNotFoundError
@@ -104,7 +105,7 @@ def load(path):
 
     Returns
     -------
-    KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier or SKANRegressor
+    KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier, ...
         The fitted estimator.
 
     Raises

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kan_tabular import KANRegressor, LogisticKAN, SKANClassifier, SKANRegressor
+from kan_tabular import DualChannelKAN, KANRegressor, LogisticKAN, SKANClassifier, SKANRegressor
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("error")]
 
@@ -137,6 +137,16 @@ def nasty_choice(rng):
     return {"spaces": pick(rng, pools), "choose": pick(rng, ["inputs", "inputs", "edges", "nodes"])}
 
 
+def nasty_circuit(rng):
+    """Channels beside or instead of the hidden layers."""
+    return {
+        "channels": pick(rng, [("kan", "circuit"), ("circuit",)]),
+        "n_qubits": pick(rng, [1, 2, 4]),
+        "n_layers": pick(rng, [1, 1, 3]),
+        "embedding": pick(rng, ["angle", "amplitude"]),
+    }
+
+
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_nasty_settings_on_nasty_tables(chunk):
     survives(np.random.default_rng(chunk), PER_CHUNK)
@@ -147,12 +157,17 @@ def test_nasty_settings_of_networks_that_choose_their_spaces(chunk):
     survives(np.random.default_rng(1000 + chunk), PER_CHUNK // 2, chooses=True)
 
 
-def survives(rng, n_models, chooses=False):
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_nasty_settings_of_networks_with_a_circuit(chunk):
+    survives(np.random.default_rng(2000 + chunk), PER_CHUNK // 2, circuit=True)
+
+
+def survives(rng, n_models, chooses=False, circuit=False):
     for _ in range(n_models):
         table, settings = nasty_table(rng), nasty_settings(rng)
         n = len(table)
         responses = nasty_response(rng, n)
-        response = pick(rng, sorted(responses))
+        response = pick(rng, ["many", "two"] if circuit else sorted(responses))
         y, arguments = responses[response](), nasty_fit_arguments(rng, n, response)
         classifies, loss = response in ("two", "many"), response.split(",")[0]
         if classifies:
@@ -161,8 +176,11 @@ def survives(rng, n_models, chooses=False):
             settings.update(loss=loss, quantiles=pick(rng, [(0.5,), (0.01, 0.5, 0.99)]))
         if chooses:
             settings.update(nasty_choice(rng))
+        if circuit:
+            settings.update(nasty_circuit(rng))
         story = f"{settings} {response} n={n} {list(table)[:8]} {sorted(arguments)}"
         kinds = (SKANClassifier, SKANRegressor) if chooses else (LogisticKAN, KANRegressor)
+        kinds = (DualChannelKAN,) if circuit else kinds
         model = kinds[0 if classifies else 1](**settings)
         rows = later_table(table, rng)
         try:

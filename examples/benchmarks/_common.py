@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.stats import rankdata
+from scipy.stats import t as student_t
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -93,6 +94,28 @@ def bootstrap_interval(values, *, n_draws=10_000, level=0.95, seed=0):
     rows = np.random.default_rng(seed).integers(0, len(values), (n_draws, len(values)))
     lower, upper = np.quantile(values[rows].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
     return float(lower), float(upper)
+
+
+def corrected_interval(values, n_train, n_test, level=0.95):
+    """t interval of a mean over random splits of one table (Nadeau and Bengio 2003, section 4).
+
+    Parameters
+    ----------
+    values : array, shape (n_splits,)
+        Scores, or differences of two models' scores, one a split.
+    n_train, n_test : int
+        Rows of each split. Splits share rows, so the variance of the mean is ``(1/n_splits + n_test/n_train) s^2``.
+    level : float
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end.
+    """
+    values = np.asarray(values, float)
+    variance = (1 / len(values) + n_test / n_train) * values.var(ddof=1)
+    half = student_t.ppf((1 + level) / 2, len(values) - 1) * np.sqrt(variance)
+    return float(values.mean() - half), float(values.mean() + half)
 
 
 def environment(packages):

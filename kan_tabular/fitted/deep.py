@@ -10,6 +10,7 @@ import numpy as np
 from kan_tabular.bases import Basis, basis_from_spec
 from kan_tabular.encoding.encoder import Feature
 from kan_tabular.fitted.base import NetworkBase
+from kan_tabular.fitted.circuit import CircuitChannel
 from kan_tabular.fitted.curves import InputCurves, StackedCurves
 from kan_tabular.fitted.front import Front
 from kan_tabular.fitted.products import multiply
@@ -95,6 +96,8 @@ class DeepNetwork(NetworkBase):
         last layer's outputs are those that users see.
     ranges : list of ndarray
         Lowest and highest value of each hidden node over the same rows: (2, M, width) a layer.
+    circuit : CircuitChannel, optional
+        A second channel: the last of the H sums enter a circuit, whose outputs are the last nodes of the last layer.
     """
 
     features: list[Feature]
@@ -114,6 +117,7 @@ class DeepNetwork(NetworkBase):
     mean_abs: np.ndarray
     sizes: list[np.ndarray]
     ranges: list[np.ndarray]
+    circuit: CircuitChannel | None = None
 
     @property
     def n_members(self):
@@ -162,12 +166,26 @@ class DeepNetwork(NetworkBase):
         """Outputs of every member: (M, n, C)."""
         if not self.n_members:
             return np.zeros((0, len(h), len(self.intercept)))
-        h = h.T.reshape(self.n_members, -1, len(h))
+        h, beside = self.split(h.T.reshape(self.n_members, -1, len(h)), axis=1)
         for layer in self.layers:
             M, K, width, outputs = layer.coefficients.shape
-            phi = layer.values(self.basis, multiply(h, layer.products, axis=1))
+            phi = layer.values(self.basis, self.nodes_of(layer, h, beside, axis=1))
             h = layer.coefficients.reshape(M, K * width, outputs).transpose(0, 2, 1) @ phi + layer.bias[:, :, None]
         return h.transpose(0, 2, 1)
+
+    def split(self, h, axis):
+        """First-layer sums, H of them along `axis` 1 or 2: those of the first hidden layer, and nodes of a circuit."""
+        if self.circuit is None:
+            return h, None
+        parts = self.circuit.split(h if axis == 1 else h.swapaxes(1, 2))
+        return [part if axis == 1 else part.swapaxes(1, 2) for part in parts]
+
+    def nodes_of(self, layer, h, beside, axis):
+        """Values of a layer's nodes from the sums `h` that lead to them, and what joins them in the last layer."""
+        nodes = multiply(h, layer.products, axis)
+        if beside is None or layer is not self.layers[-1]:
+            return nodes
+        return np.concatenate([nodes, beside], axis)
 
     def forward(self, Z):
         """Linear predictor (n, n_outputs)."""
@@ -185,6 +203,8 @@ class DeepNetwork(NetworkBase):
 
     def _blocks(self, n):
         cells = max(self.bias.size * (self.basis.n_functions + 1), len(self._first) + 1)
+        if self.circuit is not None:
+            cells += 4 * self.n_members * 2**self.circuit.circuit.n_qubits
         step = max(_BLOCK_CELLS // cells, 1)
         return [slice(i, min(i + step, n)) for i in range(0, n, step)]
 
@@ -248,9 +268,9 @@ class DeepNetwork(NetworkBase):
     def node_values(self, Z):
         """Values of the hidden nodes at the encoded rows `Z`, layer by layer: (M, n, width) each."""
         h = (self.columns(Z) @ self._first + self.bias.ravel()).reshape(len(Z), *self.bias.shape).transpose(1, 0, 2)
-        values = []
+        (h, beside), values = self.split(h, axis=2), []
         for layer in self.layers:
-            values.append(multiply(h, layer.products, axis=2))
+            values.append(self.nodes_of(layer, h, beside, axis=2))
             h = layer.curves(self.basis, values[-1]).sum(2) + layer.bias[:, None]
         return values
 
@@ -299,6 +319,8 @@ class DeepNetwork(NetworkBase):
         for k, layer in enumerate(self.layers):
             arrays[f"layers.{k}.coefficients"], arrays[f"layers.{k}.bias"] = layer.coefficients, layer.bias
             arrays.update({f"layers.{k}.{name}": value for name, value in layer.shapes.items()})
+        if self.circuit is not None:
+            spec["circuit"], arrays["circuit.angles"] = self.circuit.to_spec(), self.circuit.angles
         for name, parts in (("sizes", self.sizes), ("ranges", self.ranges)):
             arrays.update({f"{name}.{k}": part for k, part in enumerate(parts)})
         return spec, arrays
@@ -318,6 +340,7 @@ class DeepNetwork(NetworkBase):
             density_edges=[arrays[f"density_edges.{j}"] for j in range(p)],
             sizes=[arrays[f"sizes.{k}"] for k in range(n_layers + 1)],
             ranges=[arrays[f"ranges.{k}"] for k in range(n_layers)],
+            circuit=CircuitChannel.from_spec(spec["circuit"], arrays["circuit.angles"]) if "circuit" in spec else None,
             **{name: arrays[name] for name in _ARRAYS},
         )
 

@@ -86,6 +86,11 @@ def read_diagram(network, member=None):
         member = int(np.argmax(network.weights))
     if member not in range(n_members):
         raise ValueError(f"member={member!r}: expected an integer from 0 to {n_members - 1}.")
+    if network.circuit is not None:
+        raise ValueError(
+            "a network with a circuit beside its curves is no network of curves and cannot be drawn as one; use "
+            "LogisticKAN, or DualChannelKAN(channels=('kan',))."
+        )
     additive = any(np.any(curves.coefficients) for curves in network.additive)
     return Diagram(_member_layers(network, member), int(member), n_members, float(network.weights[member]), additive)
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from kan_tabular.fitted.products import multiply
-
 
 def pruned(network, Z, threshold):
     """The network without its weakest edges, and how many it has left.
@@ -15,7 +13,7 @@ def pruned(network, Z, threshold):
     Layer by layer, an edge whose output varies by less than `threshold` times the most varying edge of its member's
     layer is replaced by its mean, which goes into the bias of the node it led to. A node that nothing leads to any more
     is constant, so its own edges go in turn: nodes are pruned with their edges. An edge of zero goes without any change
-    of the predictions.
+    of the predictions. A circuit beside the layers loses edges that lead to it or leave it, but no gates.
 
     Parameters
     ----------
@@ -45,9 +43,9 @@ def pruned(network, Z, threshold):
         shift += np.where(own, 0.0, out.mean(0))
     kept.append(keep)
     h = (sum(np.where(own, out, 0.0) for own, out in zip(keep, outputs, strict=True)) + shift).transpose(1, 0, 2)
-    layers = []
+    (h, beside), layers = network.split(h, axis=2), []
     for layer in network.layers:
-        out = layer.curves(network.basis, multiply(h, layer.products, axis=2))
+        out = layer.curves(network.basis, network.nodes_of(layer, h, beside, axis=2))
         keep = _strong(out.std(1), threshold, axis=(1, 2))
         bias = layer.bias + np.where(keep, 0.0, out.mean(1)).sum(1)
         layers.append(replace(layer, coefficients=layer.coefficients * keep[:, None], bias=bias))

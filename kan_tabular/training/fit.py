@@ -10,6 +10,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from kan_tabular.bases import Basis, BSpline, Clipped, NodeSpline, Pool
+from kan_tabular.fitted.circuit import Circuit
 from kan_tabular.fitted.deep import DeepNetwork
 from kan_tabular.fitted.front import Front
 from kan_tabular.fitted.products import n_sums
@@ -19,6 +20,7 @@ from kan_tabular.solvers.crossfit import cross_fit
 from kan_tabular.solvers.fit import GUARD, densities, small_blas
 from kan_tabular.solvers.problem import build_problem, columns_of
 from kan_tabular.solvers.smoothing import HyperPrior
+from kan_tabular.training.circuit import DualNetwork
 from kan_tabular.training.folds import assign_folds
 from kan_tabular.training.hand_over import continue_from, no_curves, read_members, where_it_ended, with_coefficients
 from kan_tabular.training.lbfgs import train_full_batch
@@ -86,6 +88,8 @@ class Options:
         Whether hidden nodes choose, too; otherwise they have B-splines.
     straight : bool
         Whether numeric columns enter the first layer as straight lines alone: a projection.
+    circuit : Circuit or None
+        What stands beside the hidden layers.
     """
 
     settings: tuple
@@ -102,6 +106,7 @@ class Options:
     per_edge: bool = False
     choose_hidden: bool = False
     straight: bool = False
+    circuit: Circuit | None = None
 
     def without_additive_start(self):
         """The same, with every setting starting at the constant (those that then are the same: once)."""
@@ -253,6 +258,8 @@ def _make_network(problem, family, options, n_folds, n_outputs, basis, generator
     """Members for every fold and setting, at their start."""
     gains = np.tile(_gains(problem.terms, options.settings), (n_folds, 1))
     shape = (gains, options.hidden, n_outputs, basis, generator)
+    if options.circuit is not None:
+        return DualNetwork(*shape, options.circuit)
     if not isinstance(family, Pool):
         return MemberNetwork(*shape)
     owners = [np.repeat(t.spaces, [size for _, size in t.groups]).astype(int) for t in problem.terms]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from kan_tabular.fitted.circuit import CircuitChannel
 from kan_tabular.fitted.curves import InputCurves
 from kan_tabular.fitted.deep import HiddenLayer
 from kan_tabular.fitted.products import n_products
@@ -35,12 +36,16 @@ def read_members(network, share, terms):
         )
         for nodes, size, c, b, shapes in zip(network.hidden, network.sizes(n_outputs), *parts, strict=True)
     ]
+    circuit = network.circuit
+    if circuit is not None:
+        circuit = CircuitChannel(circuit, array(network.angles)[kept])
     return {
         "inputs": with_coefficients(terms, first.reshape(len(first), len(kept) * first.shape[2])),
         "bias": array(network.bias)[kept],
         "layers": layers,
         "basis": network.basis,
         "weights": share[kept],
+        "circuit": circuit,
     }
 
 

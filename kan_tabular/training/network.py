@@ -11,7 +11,7 @@ from kan_tabular.fitted.products import multiply, n_nodes, n_products, n_sums
 from kan_tabular.training.kernels.node_spline import contract
 
 #: Learning rate of the nonlinear parameters of a node's functions, as a share of the coefficients'.
-_SHAPE_RATE = 0.1
+SHAPE_RATE = 0.1
 
 
 class MemberNetwork(nn.Module):
@@ -51,6 +51,9 @@ class MemberNetwork(nn.Module):
     zero, so training starts from the constant (or from the additive model).
     """
 
+    #: What stands beside the hidden layers, in networks that have two channels.
+    circuit = None
+
     def __init__(self, gains, hidden, n_outputs, basis, generator):
         super().__init__()
         members, columns = gains.shape
@@ -58,7 +61,7 @@ class MemberNetwork(nn.Module):
         gain = torch.as_tensor(np.ascontiguousarray(gains.T[:, :, None]), dtype=torch.float32)
         self.register_buffer("gain", gain)
         norm = gain.square().sum(0, keepdim=True).sqrt().clamp_(min=1e-12)
-        first = n_sums(hidden[0])
+        first = self.n_first
         self.theta = nn.Parameter(torch.randn(columns, members, first, generator=generator) / norm)
         self.bias = nn.Parameter(0.5 * torch.randn(members, first, generator=generator))
         self.coefficients, self.biases = nn.ParameterList(), nn.ParameterList()
@@ -81,6 +84,11 @@ class MemberNetwork(nn.Module):
             # Which set each node takes (width, sets), as a matrix: its product has a gradient in a fixed order of sums.
             sets = torch.arange(width) * n_sets // width
             self.register_buffer(f"takes_{layer}", nn.functional.one_hot(sets, n_sets).float())
+
+    @property
+    def n_first(self):
+        """Sums H of the first layer's curves."""
+        return n_sums(self.hidden[0])
 
     def sizes(self, n_outputs):
         """(Nodes, outputs) of each hidden layer."""
@@ -134,13 +142,19 @@ class MemberNetwork(nn.Module):
         """Values of the nodes of each hidden layer: (rows, members, width) each."""
         edges = self.edges(members).flatten(1)
         h = torch.addmm(self.bias[members].reshape(-1, 1), edges.t(), X.t())  # rows last, as `contract` wants them
-        h = h.view(-1, self.bias.shape[1], len(X)).permute(2, 0, 1)
-        values = []
+        h, beside = self.split(h.view(-1, self.bias.shape[1], len(X)), members)
+        h, values = h.permute(2, 0, 1), []
         for layer, size in enumerate(self.hidden):
             if layer:
                 h = self._leave(values[-1], layer - 1, members).transpose(0, 1)
             values.append(multiply(h, n_products(size), axis=2))
+        if beside is not None:
+            values[-1] = torch.cat([values[-1], beside.permute(2, 0, 1)], 2)
         return values
+
+    def split(self, sums, members):
+        """The first layer's sums (M, H, rows) that lead to the first hidden layer, and nodes to join the last one."""
+        return sums, None
 
     def _leave(self, h, layer, members):
         """What the curves of a hidden layer add up to: (members, rows, outputs)."""
@@ -161,7 +175,7 @@ class MemberNetwork(nn.Module):
         """Parameters that learn at the same rate: (share of the learning rate, list of parameters)."""
         return [
             (1.0, [self.theta, self.bias, *self.coefficients, *self.biases]),
-            (_SHAPE_RATE, list(self.shapes.parameters())),
+            (SHAPE_RATE, list(self.shapes.parameters())),
         ]
 
     def axes(self):
