@@ -1,5 +1,8 @@
 """Re-uploading circuits against products of complex 2 x 2 matrices."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -61,6 +64,31 @@ def test_functions_are_the_matrix_products(n_repetitions, ladder, learned):
         [simulated(own["angles"][k], own["frequencies"][k], t) for k in range(2)] for t in angle(basis, x).tolist()
     ]
     np.testing.assert_allclose(basis.evaluate(x), expected, rtol=0, atol=1e-12)
+
+
+def test_pennylane_says_the_same():
+    """In a process of its own: importing PennyLane loads much, and warns."""
+    pytest.importorskip("pennylane", reason="needs PennyLane: pip install 'kan-tabular[quantum]'")
+    basis = fitted(3, "unit", 1)
+    own, x = basis.parameters(), np.linspace(*basis.domain, 9)
+    code = f"""
+import numpy as np, pennylane as qml
+angles, frequencies = {own["angles"].tolist()}, {own["frequencies"].tolist()}
+@qml.qnode(qml.device("default.qubit", wires=1))
+def run(t):
+    qml.Hadamard(0)
+    for i, w in enumerate(frequencies):
+        qml.RZ(angles[2 * i], 0)
+        qml.RY(angles[2 * i + 1], 0)
+        qml.RZ(w * t, 0)
+    qml.RZ(angles[-2], 0)
+    qml.RY(angles[-1], 0)
+    return qml.expval(qml.PauliZ(0))
+for t in {angle(basis, x).tolist()}:
+    print(repr(float(run(t))))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    np.testing.assert_allclose(basis.evaluate(x)[:, 0], [float(z) for z in done.stdout.split()], rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("n_circuits", [1, 3])
