@@ -22,6 +22,7 @@ from kan_tabular.solvers.problem import build_problem, columns_of
 from kan_tabular.solvers.smoothing import HyperPrior
 from kan_tabular.training.circuit import DualNetwork
 from kan_tabular.training.folds import assign_folds
+from kan_tabular.training.gains import first_layer_gains
 from kan_tabular.training.hand_over import continue_from, no_curves, read_members, where_it_ended, with_coefficients
 from kan_tabular.training.lbfgs import train_full_batch
 from kan_tabular.training.network import MemberNetwork
@@ -38,8 +39,6 @@ _SCALED_ROWS = 256
 _KNOTS = 10
 #: Coefficients (columns times outputs) beyond which there is no additive fit: its work is cubic in them.
 _MOST_ADDITIVE = 1200
-#: Points of a column's range at which the gaps between its values are looked into.
-_RANGE_POINTS = 400
 #: Settings that are trained to the end, at most.
 _FINALISTS = 3
 
@@ -256,7 +255,7 @@ def _hidden_basis(options):
 
 def _make_network(problem, family, options, n_folds, n_outputs, basis, generator):
     """Members for every fold and setting, at their start."""
-    gains = np.tile(_gains(problem.terms, options.settings), (n_folds, 1))
+    gains = np.tile(first_layer_gains(problem.terms, options.settings), (n_folds, 1))
     shape = (gains, options.hidden, n_outputs, basis, generator)
     if options.circuit is not None:
         return DualNetwork(*shape, options.circuit)
@@ -353,44 +352,6 @@ class _Additive:
     def linear(self):
         """Linear predictor of every row by each fold's fit: (F, n, C)."""
         return np.stack([self.problem.design.linear(b) for b in self.folds])
-
-
-def _gains(terms, settings):
-    """Scale of each design column in the first layer, by setting (S, P).
-
-    A curve's rougher columns are scaled down with the fourth root of their penalty, so that all of them together have
-    the setting's `bend` as their root mean square beside the line's 1. (The square root would be the additive model's
-    prior. Networks do better with a slower fall: sharp thresholds stay in reach.) All columns vary by 1 over the rows;
-    those that are larger in the gaps between the rows' values are scaled down by what they are over the whole range
-    (`_range_sizes`).
-    """
-    rows, ranges = [], [np.maximum(_range_sizes(term), 1.0) for term in terms]
-    for setting in settings:
-        parts = []
-        for term, sizes in zip(terms, ranges, strict=True):
-            start = 0
-            for kind, size in term.groups:
-                gain, own = np.ones(size), slice(start, start + size)
-                if kind == "curvature":
-                    gain = term.scale[own] ** -0.25 / sizes[own]
-                    gain *= setting.bend / np.sqrt((gain**2).sum())
-                parts.append(gain)
-                start += size
-        rows.append(np.concatenate(parts) if parts else np.zeros(0))
-    return np.stack(rows)
-
-
-def _range_sizes(term):
-    """Root mean square of each design column over its input's range, evenly; 1 where it is no curve's.
-
-    B-splines on their own count as 1, too: their knots follow the rows, so they have none to bend at in a gap.
-    """
-    basis, r = term.curves.basis, len(term.curves.center)
-    sizes = np.ones(term.curves.n_columns)
-    if "curvature" in dict(term.groups) and not isinstance(basis, BSpline):
-        x = np.linspace(*basis.domain, _RANGE_POINTS)
-        sizes[:r] = np.sqrt((term.curves.columns(x)[:, :r] ** 2).mean(0))
-    return sizes
 
 
 def _training_data(problem, y, weights, known, base, additive, settings, folds, device):

@@ -30,9 +30,7 @@ KINDS = {
 }
 
 
-def network(
-    members=4, hidden=(4,), n_outputs=1, basis=None, per_edge=False, seed=0, gains=None, grams=GRAMS, only=()
-):
+def network(members=4, hidden=(4,), n_outputs=1, basis=None, per_edge=False, seed=0, gains=None, grams=GRAMS, only=()):
     gains = np.ones((members, P)) if gains is None else gains
     generator = torch.Generator().manual_seed(seed)
     places = {"owners": OWNERS, "grams": grams, "n_spaces": S, "per_edge": per_edge, "only": only}
@@ -289,17 +287,17 @@ def test_pruning_spaces_without_curves_changes_no_function():
 def test_the_space_that_stays_draws_what_all_drew_as_nearly_as_it_can():
     """Least squares over the rows, for the lines and levels that all spaces share, too."""
     rows = np.random.default_rng(0).normal(size=(200, P)) @ np.random.default_rng(1).normal(size=(P, P))
-    columns = [rows[:, INPUTS == j] for j in range(3)]
+    columns = [rows[:, j == INPUTS] for j in range(3)]
     net = scattered(network(2, grams=[c.T @ c / 200 for c in columns])).double()
-    drawn = [np.einsum("rk,kmh->rmh", c, array(net.edges())[INPUTS == j]) for j, c in enumerate(columns)]
+    drawn = [np.einsum("rk,kmh->rmh", c, array(net.edges())[j == INPUTS]) for j, c in enumerate(columns)]
     net.advance(1.0)
     edges, chosen = array(net.edges()), net.chosen()[0]
     for j, c in enumerate(columns):
         for m in range(2):
-            kept = np.isin(OWNERS[INPUTS == j], [-1, chosen[j, m]])
+            kept = np.isin(OWNERS[j == INPUTS], [-1, chosen[j, m]])
             nearest = c[:, kept] @ np.linalg.lstsq(c[:, kept], drawn[j][:, m], rcond=None)[0]
-            np.testing.assert_allclose(c @ edges[INPUTS == j, m], nearest, rtol=1e-4, atol=1e-4 * np.abs(nearest).max())
-            assert not edges[INPUTS == j, m][~kept].any()
+            np.testing.assert_allclose(c @ edges[j == INPUTS, m], nearest, rtol=1e-4, atol=1e-4 * np.abs(nearest).max())
+            assert not edges[j == INPUTS, m][~kept].any()
     assert all(np.abs(d).max() > 0.1 for d in drawn)
 
 
