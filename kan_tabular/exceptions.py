@@ -19,3 +19,7 @@ class UnseenCategoryWarning(UserWarning):
 
 class FormulaError(ValueError):
     """A formula that cannot be built, evaluated everywhere, or written in the language asked for."""
+
+
+class FidelityError(ValueError):
+    """No formula is as faithful to the model as asked."""

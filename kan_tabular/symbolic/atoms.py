@@ -23,6 +23,8 @@ class Atom:
     slope, shift, weight : float
     lowest, highest : float
         The argument of f stays between these, so that no x is outside its domain; infinite where it has no end.
+    held : tuple of str
+        Names of constants that are final.
     """
 
     candidate: Candidate
@@ -31,6 +33,7 @@ class Atom:
     weight: float
     lowest: float = -np.inf
     highest: float = np.inf
+    held: tuple = ()
 
     @classmethod
     def scaled(cls, candidate, a, b, c, low, high):
@@ -81,15 +84,30 @@ class Atom:
         return self.weight * self.candidate.value(self.argument(x))
 
     @property
+    def names(self):
+        """Names of the free constants: "slope", "shift" (those that are sought), "weight"."""
+        return [n for n, f in (("slope", "a"), ("shift", "b")) if f in self.candidate.free] + ["weight"]
+
+    @property
     def parameters(self):
-        """The free constants: slope, shift (those that are sought), weight."""
-        c = self.candidate
-        return np.array([v for v, f in ((self.slope, "a"), (self.shift, "b")) if f in c.free] + [self.weight])
+        """Values of the free constants."""
+        return np.array([getattr(self, n) for n in self.names])
 
     def with_parameters(self, values):
         """The atom with other values of `parameters`."""
-        values, names = list(values), [n for n, f in (("slope", "a"), ("shift", "b")) if f in self.candidate.free]
-        return replace(self, **{n: float(v) for n, v in zip([*names, "weight"], values, strict=True)})
+        return replace(self, **{n: float(v) for n, v in zip(self.names, values, strict=True)})
+
+    def bounded(self, low, high):
+        """The nearest atom whose argument stays in the domain while x does in [low, high]; itself if anything is held."""
+        if self.held:
+            return self.limited(low, high)
+        c, middle, half = self.candidate, (high + low) / 2, (high - low) / 2
+        unit = half if c.free == "b" else 1.0  # candidates see a = 1 or -1 where only b is free
+        a, b = c.bounded(self.slope * half / unit, (self.shift + self.slope * middle) / unit)
+        slope = a * unit / half
+        # The shift of an exponential is no free constant.
+        moved = {"slope": float(slope), "shift": float(b * unit - slope * middle)} if "b" in c.free else {}
+        return replace(self, **(moved or {"slope": float(slope)})).limited(low, high)
 
     def jacobian(self, x):
         """Derivatives of `evaluate` by `parameters`: (n, n_parameters)."""

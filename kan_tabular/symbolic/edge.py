@@ -15,7 +15,7 @@ _POINTS = 256
 #: Starts that are refined for each candidate.
 _STARTS, _PERIODIC_STARTS = 3, 5
 #: Cost of one unit of a candidate's complexity, in the units of a log-likelihood ratio (as BIC).
-_UNIT = 1.0
+UNIT = 1.0
 #: A curve that never turns is rather one of a function that never does.
 _TURNING = 4.0
 #: Functions beside which a second one is sought, and the p-value of the lack of fit from which on.
@@ -148,7 +148,7 @@ class _Search:
         """-2 log-likelihood + log n for each constant + the complexity of the functions."""
         rss = (rss + _ROUNDING * self.tss) * self.unit + self.within
         fit = self.n * np.log(max(rss, 1e-300) / self.total) if self.scale is None else rss / self.scale
-        return fit + (1 + n_constants) * np.log(self.n) + _UNIT * complexity
+        return fit + (1 + n_constants) * np.log(self.n) + UNIT * complexity
 
     def keep(self, models):
         for own, a, b, rss in zip(models.atoms, models.a, models.b, models.rss, strict=True):

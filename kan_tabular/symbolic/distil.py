@@ -1,0 +1,289 @@
+"""From a fitted network to a formula: functions, one joint fit of all constants, rounding, and how faithful it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kan_tabular.exceptions import FidelityError
+from kan_tabular.symbolic.formula import Formula, Sum, T, Term
+from kan_tabular.symbolic.refit import Additive, Imitation, refit
+from kan_tabular.symbolic.rounding import round_constants
+from kan_tabular.symbolic.rows import read_rows
+from kan_tabular.symbolic.search import Search, without
+
+_FOLDS = 5
+#: How much dearer than the training rows make them departures from the network are, if a formula is not faithful enough.
+_SHARPNESS = (1.0, 10.0, 100.0, 1000.0)
+#: Steps of the fits within folds and along the way to simpler formulas.
+_FEW = 10
+#: Formulas on the way from the whole one to none.
+_MOST_STAGES = 25
+
+
+@dataclass
+class Distilled:
+    """A formula, and what is known about it.
+
+    Attributes
+    ----------
+    formula : Formula
+    terms : list of dict
+        For each term: output, feature, formula (text), fidelity, complexity, share.
+    fidelity : dict
+        ``r2_model``: of the formula's linear predictor with the network's. ``loss_model, loss_formula, auc_model,
+        auc_formula``: on the rows given (NaN without a target); the formula's with constants fitted to the other
+        folds.
+    stages : list of dict
+        The formula and simpler ones: formula, complexity, n_terms, loss (as ``loss_formula``; NaN without rows).
+    """
+
+    formula: Formula
+    terms: list
+    fidelity: dict
+    stages: list
+
+
+def distil(
+    network, Z=None, y=None, weights=None, *, candidates, max_constants, digits="auto", fidelity=None, classes=()
+):
+    """Turn a fitted network into a formula.
+
+    Parameters
+    ----------
+    network : FittedNetwork or DeepNetwork
+    Z : ndarray (n, p), optional
+        Encoded rows; without them, rows with the density of each column in training, independent of each other.
+    y : ndarray (n,), optional
+        Target as the likelihood wants it: the constants are then fitted to it, otherwise to the network.
+    weights : ndarray (n,), optional
+        Frequencies.
+    candidates : tuple of Candidate
+    max_constants : int
+        Numeric constants of a term.
+    digits : "auto", int or None
+    fidelity : float, optional
+        Least R2 of the formula's linear predictor with the network's.
+    classes : sequence
+        Labels.
+
+    Raises
+    ------
+    FidelityError
+        If no formula reaches `fidelity`.
+    """
+    given = None if y is None else read_rows(network, Z, y, weights)
+    best = None
+    for rows, model in _attempts(network, Z, given, weights, candidates, max_constants):
+        r2 = _r2(model, rows)
+        if best is None or r2 > best[0]:
+            best = r2, rows, model
+        if fidelity is None or r2 >= fidelity:
+            break
+    r2, rows, model = best
+    if fidelity is not None and r2 < fidelity:
+        raise FidelityError(_refusal(r2, fidelity, network, rows, model, max_constants))
+    return _finished(network, Search(network, rows, candidates, max_constants, model), digits, classes, given)
+
+
+def _attempts(network, Z, given, weights, candidates, max_constants):
+    """Rows and models, from the one that suits the target best to the one that imitates the network best."""
+    if given is not None:
+        yield given, Search(network, given, candidates, max_constants).run()
+    for sharpness in _SHARPNESS:
+        rows = read_rows(network, Z, None, weights, sharpness)
+        model = Search(network, rows, candidates, max_constants).run()
+        if given is not None and not isinstance(given.response, Imitation):
+            yield given, refit(model, given.response)[0]
+        yield rows, model
+
+
+def _finished(network, search, digits, classes, given):
+    rows, model = search.rows, search.model
+    final = round_constants(model, rows.response, search.dispersion(model), digits)
+    formula = to_formula(network, final, rows, classes)
+    fidelity = {"r2_model": _r2(final, rows)}
+    scores = _scores(network, model, given)
+    stages = [{"model": final, "loss": scores["loss_formula"]}]
+    stages += _simpler(search, digits, given)
+    for stage in stages:
+        own = stage.pop("model")
+        stage["formula"] = to_formula(network, own, rows, classes)
+        stage["complexity"] = stage["formula"].complexity
+        stage["n_terms"] = len({(p.feature, p.output) for p in own.parts})
+    return Distilled(formula, _terms(network, final, rows, formula), fidelity | scores, stages)
+
+
+# ---- the formula
+
+
+def to_formula(network, model, rows, classes=()):
+    """The model as a `Formula`; what its terms add on average stays with them."""
+    outputs = []
+    for k, constant in enumerate(model.intercept):
+        terms = []
+        for j in sorted({p.feature for p in model.parts if p.output == k}):
+            term, own = _term(network.features[j], [p for p in model.parts if (p.feature, p.output) == (j, k)], rows, j)
+            terms.append(term)
+            constant += own
+        outputs.append(Sum(float(f"{constant:.12g}"), terms))
+    return Formula(outputs, network.features, network.likelihood.link_name, classes=classes)
+
+
+def _term(feature, parts, rows, j):
+    """The term of one column, and what goes to the constant."""
+    if feature.kind == "category":
+        (part,) = parts
+        levels = dict(zip(feature.levels, part.beta[: len(feature.levels)].tolist(), strict=True))
+        missing = float(part.beta[-1]) if len(part.beta) > len(levels) else None
+        return Term(feature.name, levels=levels, missing=missing), 0.0
+    numeric, missing = [p for p in parts if p.atoms], [p for p in parts if not p.atoms]
+    x = rows.Z[:, j]
+    known = ~np.isnan(x)
+    # Where training had no missing value, and where a missing one is not told apart, it gets the average.
+    neutral = float(numeric[0].value()[known].mean()) if numeric else 0.0
+    expression = sum((a.expression(T) for p in numeric for a in p.atoms), 0)
+    low, high = (numeric[0].low, numeric[0].high) if numeric else (feature.low, feature.high)
+    constant, level = 0.0, None
+    if missing:
+        beta, design = float(missing[0].beta[0]), missing[0].design[:, 0]
+        at_known, at_missing = float(design[known][0]), float(design[~known][0])
+        constant, level = beta * at_known, neutral + beta * (at_missing - at_known)
+        level = float(f"{level:.6g}")
+    elif feature.missing and not known.all():
+        level = float(f"{neutral:.6g}")
+    return Term(feature.name, expression, (low, high), missing=level, other=float(f"{neutral:.6g}")), constant
+
+
+def _terms(network, model, rows, formula):
+    """What to tell about each term."""
+    contributions, out = formula.contributions_encoded(rows.Z), []
+    names = network.feature_names
+    sizes = [np.abs(c - np.average(c, axis=0, weights=rows.weights)).mean(0) for c in contributions]
+    total = max(sum(s.sum() for s in sizes), 1e-300)
+    for k, output in enumerate(formula.outputs):
+        for i, term in enumerate(output.terms):
+            j = names.index(term.argument)
+            out.append(
+                {
+                    "output": k,
+                    "feature": term.argument,
+                    "formula": _text(term),
+                    "fidelity": _match(contributions[k][:, i], rows.effects[:, j, k], rows.weights),
+                    "complexity": term.complexity,
+                    "share": float(sizes[k][i] / total),
+                }
+            )
+    return out
+
+
+def _text(term):
+    if term.levels is not None:
+        return "; ".join(f"{level}: {value:g}" for level, value in term.levels.items())
+    import sympy
+
+    expression = term.expression.xreplace({T: sympy.Symbol(term.argument)})
+    text = str(expression.xreplace({f: sympy.Float(float(f), 6) for f in expression.atoms(sympy.Float)}))
+    return text if term.missing is None else f"{text}; missing: {term.missing:g}"
+
+
+# ---- how faithful
+
+
+def _match(a, b, weights):
+    """Weighted R2 of `a` as a prediction of `b`, both centred."""
+    a, b = a - np.average(a, weights=weights), b - np.average(b, weights=weights)
+    spread = np.average(b**2, weights=weights)
+    return float(1 - np.average((a - b) ** 2, weights=weights) / spread) if spread > 0 else float(not np.any(a))
+
+
+def _r2(model, rows):
+    """R2 of the linear predictor with the network's, over all outputs."""
+    eta = np.broadcast_to(model.predictor(), rows.eta.shape)
+    mean = np.average(rows.eta, axis=0, weights=rows.weights)
+    spread = np.average(((rows.eta - mean) ** 2).sum(1), weights=rows.weights)
+    error = np.average(((rows.eta - eta) ** 2).sum(1), weights=rows.weights)
+    scale = 1e-12 * np.average((rows.eta**2).sum(1), weights=rows.weights) + 1e-300
+    return float(1 - error / spread) if spread > scale else float(error <= scale)
+
+
+def _scores(network, model, given):
+    names = ("loss_model", "loss_formula", "auc_model", "auc_formula")
+    if given is None or isinstance(given.response, Imitation):
+        return dict.fromkeys(names, np.nan)
+    eta = _cross_fitted(model, given)
+    response = given.response
+    return {
+        "loss_model": _loss(network, given.eta, response),
+        "loss_formula": _loss(network, eta, response),
+        "auc_model": _auc(given.eta, response),
+        "auc_formula": _auc(eta, response),
+    }
+
+
+def _cross_fitted(model, rows):
+    """Linear predictors (n, K) with constants from the other folds."""
+    n = len(rows.weights)
+    fold = np.random.default_rng(0).permutation(n) % _FOLDS
+    eta = np.empty(rows.eta.shape)
+    for f in range(_FOLDS):
+        train, test = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
+        if not len(test):
+            continue
+        fitted, _ = refit(model.rows(train), rows.response.rows(train), _FEW)
+        parts = [replace(p, atoms=q.atoms, beta=q.beta) for p, q in zip(model.parts, fitted.parts, strict=True)]
+        eta[test] = Additive(fitted.intercept, parts).rows(test).predictor()
+    return eta
+
+
+def _loss(network, eta, response):
+    """Mean log loss of classes, mean deviance otherwise (squared error, ...)."""
+    factor = 0.5 if network.likelihood.link_name in ("logit", "softmax") else 1.0
+    return factor * response.deviance(eta) / response.n
+
+
+def _auc(eta, response):
+    """Area under the ROC curve for two classes, otherwise NaN."""
+    if response.likelihood.name != "log_loss" or len(np.unique(response.y)) < 2:
+        return np.nan
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(response.y, eta[:, 0], sample_weight=response.weights))
+
+
+def _simpler(search, digits, given):
+    """Ever fewer terms, the one that gains least going first, constants fitted again each time."""
+    out, rows, model = [], search.rows, search.model
+    step = max(len(model.parts) // _MOST_STAGES, 1)
+    while model.parts:
+        weak = np.argsort(search.gains(model))[:step].tolist()
+        model, _ = refit(without(model, weak, rows.weights), rows.response, _FEW)
+        final = round_constants(model, rows.response, search.dispersion(model), digits)
+        out.append({"model": final, "loss": _scores(search.network, model, given)["loss_formula"]})
+    return out
+
+
+def _refusal(r2, fidelity, network, rows, model, max_constants):
+    """Why, and what to do."""
+    names = network.feature_names
+    misfit = {}
+    for j, name in enumerate(names):
+        for k in range(rows.eta.shape[1]):
+            own = sum((p.value() for p in model.parts if (p.feature, p.output) == (j, k)), np.zeros(len(rows.Z)))
+            curve = rows.effects[:, j, k]
+            away = own - own.mean() - (curve - curve.mean())
+            misfit[name] = misfit.get(name, 0.0) + float(np.average(away**2, weights=rows.weights))
+    rest = rows.eta - rows.base - rows.effects.sum(1)
+    joint = np.average(rest.var(0)) / max(np.average(rows.eta.var(0)), 1e-300)
+    worst = sorted(misfit, key=misfit.get, reverse=True)[:3]
+    advice = (
+        f"The columns that formulas miss most: {', '.join(map(repr, worst))}. Allow more constants a term "
+        f"(max_complexity={max_constants + 1}), other candidates, or a lower fidelity."
+    )
+    if joint > 1 - fidelity:
+        advice = (
+            f"{joint:.0%} of the variance of its linear predictor is what columns do together, which a sum of formulas "
+            "cannot say; fit an additive model instead, or ask for a lower fidelity."
+        )
+    return f"the best formula has an R2 of {r2:.4f} with the model, below fidelity={fidelity:g}. {advice}"

@@ -1,0 +1,228 @@
+"""From curves to a sum of formulas: which functions, fitted jointly, and what is not worth its cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from kan_tabular.symbolic.edge import UNIT, fit_edge
+from kan_tabular.symbolic.refit import Additive, Part, covariance, refit
+from kan_tabular.symbolic.rows import working_points
+
+#: Share of the linear predictor's variance below which a curve is nothing.
+_NOTHING = 1e-8
+_SWEEPS = 4
+#: Steps of the joint fit between sweeps.
+_FEW = 12
+
+
+class Search:
+    """A formula that grows into the rows.
+
+    Parameters
+    ----------
+    network : fitted network
+    rows : Rows
+    candidates : tuple of Candidate
+    max_constants : int
+        Of a term.
+
+    Attributes
+    ----------
+    model : Additive
+        By default the formulas of the network's curves, each for itself.
+    """
+
+    def __init__(self, network, rows, candidates, max_constants, model=None):
+        self.network, self.rows = network, rows
+        self.candidates, self.max_constants = candidates, max_constants
+        self.model = self._start() if model is None else model
+
+    def run(self):
+        """Functions from the curves, then from what the other formulas leave; terms that do not pay go."""
+        self.model, _ = refit(self.model, self.rows.response, _FEW)
+        best = self.cost(self.model)
+        for _ in range(_SWEEPS):
+            new, changed = self._sweep()
+            if not changed:
+                break
+            new, _ = refit(new, self.rows.response, 2 * _FEW)
+            cost = self.cost(new)
+            if cost >= best - 1e-6:
+                break
+            self.model, best = new, cost
+        self.model, _ = refit(self.model, self.rows.response)
+        self._drop()
+        return self.model
+
+    # ---- cost
+
+    def dispersion(self, model):
+        """Estimated where the likelihood does not give it."""
+        response = self.rows.response
+        if response.scale_known:
+            return 1.0
+        constants = len(model.intercept) + sum(len(p.parameters) for p in model.parts)
+        eta = np.broadcast_to(model.predictor(), self.rows.eta.shape)
+        return max(response.deviance(eta), 1e-300) / max(response.n - constants, 1.0)
+
+    def cost(self, model):
+        """-2 log-likelihood + log n for each constant + the complexity of the functions."""
+        response, n = self.rows.response, self.rows.response.n
+        eta = np.broadcast_to(model.predictor(), self.rows.eta.shape)
+        deviance = response.deviance(eta) + 2 * model.penalty(response.weights)
+        fit = deviance if response.scale_known else n * np.log(max(deviance / n, 1e-300))
+        return fit + sum(self.price(p) for p in model.parts)
+
+    def price(self, part):
+        """What a part has to gain."""
+        return np.log(self.rows.response.n) * part.n_constants + UNIT * sum(
+            a.candidate.complexity for a in part.atoms
+        ) + 2.0 * len(part.beta)
+
+    # ---- functions
+
+    def _start(self):
+        """A formula for each curve, as the response asks for it beside all other curves."""
+        rows, parts = self.rows, []
+        intercept = rows.base.astype(float).copy()
+        total = np.average(rows.eta.var(0)) if len(rows.eta) > 1 else 0.0
+        for j in range(len(self.network.features)):
+            for k in range(rows.eta.shape[1]):
+                curve = rows.effects[:, j, k]
+                if curve.var() <= _NOTHING * max(total, 1e-300):
+                    continue
+                for part, constant in self._parts(j, k, curve):
+                    parts.append(part)
+                    intercept[k] += constant
+        return Additive(intercept, parts)
+
+    def _parts(self, j, k, curve):
+        """Parts for one column and output, and the constants that go to the intercept."""
+        x, feature = self.rows.Z[:, j], self.network.features[j]
+        known = ~np.isnan(x)
+        share = np.average(~known, weights=self.rows.weights)
+        if feature.kind == "category":
+            yield self._category(j, k, curve, x, known), 0.0
+            return
+        if known.any() and np.ptp(x[known]) > 0:
+            low, high = self._range(j)
+            fit = self._edge(j, k, curve)
+            if fit.atoms:
+                yield Part(j, k, x, fit.atoms, low, high, ridge=self._ridge(j)), fit.constant
+        if 0 < share < 1:
+            level = curve[~known][0] - np.average(curve[known], weights=self.rows.weights[known])
+            design = np.where(known, -share, 1 - share)[:, None]
+            yield Part(j, k, x, design=design, beta=np.array([level]), penalty=self._penalty(j, "missing", 1)), 0.0
+
+    def _range(self, j):
+        x, feature = self.rows.Z[:, j], self.network.features[j]
+        return float(np.fmin(np.nanmin(x), feature.low)), float(np.fmax(np.nanmax(x), feature.high))
+
+    def _category(self, j, k, curve, x, known):
+        """Indicators of the levels, and of a missing value."""
+        levels = len(self.network.features[j].levels)
+        codes = [*range(levels), *([np.nan] if 0 < known.mean() < 1 else [])]
+        design = np.column_stack([np.isnan(x) if np.isnan(c) else x == c for c in codes]).astype(float)
+        beta = np.array([curve[d > 0][0] if d.any() else 0.0 for d in design.T])
+        penalty = self._penalty(j, "level", levels)
+        if len(codes) > levels:
+            penalty = np.append(penalty, self._penalty(j, "missing", 1))
+        return Part(j, k, x, design=design, beta=beta, penalty=penalty)
+
+    def _edge(self, j, k, target):
+        """The cheapest formula for `target` (n,), what column j should add to output k."""
+        x, rows = self.rows.Z[:, j], self.rows
+        known = ~np.isnan(x)
+        low, high = self._range(j)
+        distinct = len(np.unique(x[known][:4000]))
+        fits = fit_edge(
+            x[known],
+            (target + rows.points[:, k])[known],
+            rows.precision[known, k],
+            candidates=self.candidates,
+            low=low,
+            high=high,
+            n_rows=max(rows.weights[known].sum(), 2.0),
+            scale=rows.dispersion,
+            max_constants=max(min(self.max_constants, distinct - 1), 1),
+        )
+        return fits[0]
+
+    def _sweep(self):
+        """Each number's functions anew, the other formulas as they are; whether any changed."""
+        rows, changed = self.rows, False
+        eta = np.broadcast_to(self.model.predictor(), rows.eta.shape)
+        points, precision = working_points(rows.response, eta)
+        self.rows = replace(rows, points=points, precision=precision)
+        parts, intercept = [], self.model.intercept.copy()
+        for part in self.model.parts:
+            if not part.atoms:
+                parts.append(part)
+                continue
+            own = part.value()
+            fit = self._edge(part.feature, part.output, own)
+            names = sorted(a.candidate.name for a in part.atoms)
+            if sorted(a.candidate.name for a in fit.atoms) == names:
+                parts.append(part)
+                continue
+            changed = True
+            new = replace(part, atoms=fit.atoms)
+            if fit.atoms:
+                parts.append(new)
+            mean = np.average(own, weights=rows.weights) - (
+                np.average(new.value(), weights=rows.weights) if fit.atoms else 0.0
+            )
+            intercept[part.output] += mean
+        return Additive(intercept, parts), changed
+
+    def _ridge(self, j):
+        """The network's own penalty on the variance of what the column adds."""
+        smoothing = getattr(self.network, "smoothing", None)
+        if smoothing is None:
+            return 0.0
+        s, b = smoothing[j], self.network.inputs[j].coefficients
+        own = np.repeat(np.exp(s.rho), s.sizes) * s.scale
+        keep = np.repeat([kind in ("linear", "curvature") for kind in s.kinds], s.sizes)
+        size = (b**2).sum(1) * keep
+        return float(own @ size / size.sum()) / b.shape[1] if size.sum() > 0 else 0.0
+
+    def _penalty(self, j, kind, n):
+        smoothing = getattr(self.network, "smoothing", None)
+        if smoothing is None or kind not in smoothing[j].kinds:
+            return np.full(n, 1e-3 * self.rows.precision.sum() / len(self.rows.Z))
+        return np.full(n, np.exp(smoothing[j].rho[smoothing[j].kinds.index(kind)]))
+
+    # ---- terms
+
+    def gains(self, model):
+        """What each part gains beside the others, its functions as they are: by the curvature at the maximum."""
+        shares = Additive(
+            model.intercept,
+            [
+                Part(p.feature, p.output, p.x, design=p.value()[:, None], beta=np.ones(1), penalty=np.zeros(1))
+                for p in model.parts
+            ],
+        )
+        V = covariance(shares, self.rows.response, self.dispersion(model))
+        return 1 / np.maximum(np.diag(V)[len(model.intercept) :], 1e-300)
+
+    def _drop(self):
+        """Parts that gain less than they cost go, the least first, a third of them at a time."""
+        while self.model.parts:
+            gains = self.gains(self.model)
+            excess = gains - np.array([self.price(p) for p in self.model.parts])
+            weak = np.argsort(excess)[: max((excess < 0).sum() // 3, 1)]
+            weak = [i for i in weak if excess[i] < 0]
+            if not weak:
+                return
+            self.model, _ = refit(without(self.model, weak, self.rows.weights), self.rows.response, _FEW)
+
+
+def without(model, positions, weights):
+    """The model without the parts at `positions`, whose averages go to the intercepts."""
+    intercept = model.intercept.copy()
+    for i in positions:
+        intercept[model.parts[i].output] += np.average(model.parts[i].value(), weights=weights)
+    return Additive(intercept, [p for i, p in enumerate(model.parts) if i not in positions])
