@@ -14,6 +14,8 @@ __all__ = [
     "LogisticKAN",
     "SKANClassifier",
     "SKANRegressor",
+    "SymbolicClassifier",
+    "SymbolicRegressor",
     "__version__",
     "load",
 ]
@@ -25,6 +27,8 @@ _HOMES = {
     "LogisticKAN": "kan_tabular.estimators.network",
     "SKANClassifier": "kan_tabular.estimators.selectable",
     "SKANRegressor": "kan_tabular.estimators.selectable",
+    "SymbolicClassifier": "kan_tabular.estimators.symbolic",
+    "SymbolicRegressor": "kan_tabular.estimators.symbolic",
     "load": "kan_tabular.persistence",
 }
 

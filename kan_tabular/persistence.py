@@ -44,6 +44,8 @@ _ESTIMATORS = {
     "LogisticKAN": "kan_tabular.estimators.network",
     "SKANClassifier": "kan_tabular.estimators.selectable",
     "SKANRegressor": "kan_tabular.estimators.selectable",
+    "SymbolicClassifier": "kan_tabular.estimators.symbolic",
+    "SymbolicRegressor": "kan_tabular.estimators.symbolic",
 }
 
 # JSON objects with this key stand for what JSON has no word for: tuples, NumPy values, infinities.
@@ -55,7 +57,7 @@ def save(estimator, path):
 
     Parameters
     ----------
-    estimator : KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier or SKANRegressor
+    estimator : any estimator of the package
         A fitted estimator.
     path : str or path-like
         The file to write. An existing file is replaced only after the new one is complete.
@@ -104,7 +106,7 @@ def load(path):
 
     Returns
     -------
-    KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier or SKANRegressor
+    any estimator of the package
         The fitted estimator.
 
     Raises

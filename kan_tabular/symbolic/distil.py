@@ -8,18 +8,21 @@ import numpy as np
 
 from kan_tabular.exceptions import FidelityError
 from kan_tabular.symbolic.formula import Formula, Sum, T, Term
+from kan_tabular.symbolic.network import FormulaNetwork
 from kan_tabular.symbolic.refit import Additive, Imitation, refit
 from kan_tabular.symbolic.rounding import round_constants
 from kan_tabular.symbolic.rows import read_rows
 from kan_tabular.symbolic.search import Search, without
 
 _FOLDS = 5
+#: Shares of the standard errors that rounding respects, if a formula is not faithful enough.
+_TIGHTNESS = (1.0, 0.1, 0.01)
 #: How much dearer than the training rows make them departures from the network are, if a formula is not faithful enough.
 _SHARPNESS = (1.0, 10.0, 100.0, 1000.0)
 #: Steps of the fits within folds and along the way to simpler formulas.
-_FEW = 10
+_FEW = 4
 #: Formulas on the way from the whole one to none.
-_MOST_STAGES = 25
+_MOST_STAGES = 12
 
 
 @dataclass
@@ -28,7 +31,7 @@ class Distilled:
 
     Attributes
     ----------
-    formula : Formula
+    network : FormulaNetwork
     terms : list of dict
         For each term: output, feature, formula (text), fidelity, complexity, share.
     fidelity : dict
@@ -36,10 +39,11 @@ class Distilled:
         auc_formula``: on the rows given (NaN without a target); the formula's with constants fitted to the other
         folds.
     stages : list of dict
-        The formula and simpler ones: formula, complexity, n_terms, loss (as ``loss_formula``; NaN without rows).
+        The formula and ever simpler ones, as plain data: ``network`` (`FormulaNetwork.summary`), ``terms``,
+        ``fidelity``, ``complexity``, ``n_terms``, ``loss`` (as ``loss_formula``).
     """
 
-    formula: Formula
+    network: FormulaNetwork
     terms: list
     fidelity: dict
     stages: list
@@ -75,44 +79,58 @@ def distil(
     """
     given = None if y is None else read_rows(network, Z, y, weights)
     best = None
-    for rows, model in _attempts(network, Z, given, weights, candidates, max_constants):
-        r2 = _r2(model, rows)
-        if best is None or r2 > best[0]:
-            best = r2, rows, model
+    for search in _attempts(network, Z, given, weights, candidates, max_constants):
+        for tightness in _TIGHTNESS:
+            final = round_constants(search.model, search.rows.response, search.dispersion(), digits, tightness)
+            r2 = _r2(final, search.rows)
+            if best is None or r2 > best[0]:
+                best = r2, search, final
+            if fidelity is None or r2 >= fidelity or digits != "auto" or _r2(search.model, search.rows) < fidelity:
+                break
         if fidelity is None or r2 >= fidelity:
+            best = r2, search, final
             break
-    r2, rows, model = best
+    r2, search, final = best
     if fidelity is not None and r2 < fidelity:
-        raise FidelityError(_refusal(r2, fidelity, network, rows, model, max_constants))
-    return _finished(network, Search(network, rows, candidates, max_constants, model), digits, classes, given)
+        raise FidelityError(_refusal(r2, fidelity, network, search.rows, final, max_constants))
+    stages = [_stage(network, search, search.model, final, classes, given)]
+    for model in _simpler(search):
+        simple = round_constants(model, search.rows.response, search.dispersion(model), digits)
+        stages.append(_stage(network, search, model, simple, classes, given))
+    summaries = [{**stage, "network": stage["network"].summary()} for stage in stages]
+    return Distilled(*(stages[0][name] for name in ("network", "terms", "fidelity")), summaries)
 
 
 def _attempts(network, Z, given, weights, candidates, max_constants):
-    """Rows and models, from the one that suits the target best to the one that imitates the network best."""
+    """Searches, from what suits the target best to what imitates the network best."""
     if given is not None:
-        yield given, Search(network, given, candidates, max_constants).run()
+        search = Search(network, given, candidates, max_constants)
+        search.run()
+        yield search
+        if search.imitates:
+            given = None
+    first = Search(network, read_rows(network, Z, None, weights), candidates, max_constants)
     for sharpness in _SHARPNESS:
-        rows = read_rows(network, Z, None, weights, sharpness)
-        model = Search(network, rows, candidates, max_constants).run()
-        if given is not None and not isinstance(given.response, Imitation):
-            yield given, refit(model, given.response)[0]
-        yield rows, model
+        search = first if sharpness == 1 else first.sharper(sharpness)
+        search.run()
+        if given is not None:
+            yield Search(network, given, candidates, max_constants, refit(search.model, given.response)[0])
+        yield search
 
 
-def _finished(network, search, digits, classes, given):
-    rows, model = search.rows, search.model
-    final = round_constants(model, rows.response, search.dispersion(model), digits)
+def _stage(network, search, model, final, classes, given):
+    """A model and the same with rounded constants: what is to be told about them."""
+    rows = search.rows
     formula = to_formula(network, final, rows, classes)
-    fidelity = {"r2_model": _r2(final, rows)}
     scores = _scores(network, model, given)
-    stages = [{"model": final, "loss": scores["loss_formula"]}]
-    stages += _simpler(search, digits, given)
-    for stage in stages:
-        own = stage.pop("model")
-        stage["formula"] = to_formula(network, own, rows, classes)
-        stage["complexity"] = stage["formula"].complexity
-        stage["n_terms"] = len({(p.feature, p.output) for p in own.parts})
-    return Distilled(formula, _terms(network, final, rows, formula), fidelity | scores, stages)
+    return {
+        "network": FormulaNetwork.measured(formula, network, rows.Z, rows.weights),
+        "terms": _terms(network, rows, formula),
+        "fidelity": {"r2_model": _r2(final, rows), **scores},
+        "complexity": formula.complexity,
+        "n_terms": sum(len(s.terms) for s in formula.outputs),
+        "loss": scores["loss_formula"],
+    }
 
 
 # ---- the formula
@@ -147,16 +165,15 @@ def _term(feature, parts, rows, j):
     low, high = (numeric[0].low, numeric[0].high) if numeric else (feature.low, feature.high)
     constant, level = 0.0, None
     if missing:
-        beta, design = float(missing[0].beta[0]), missing[0].design[:, 0]
-        at_known, at_missing = float(design[known][0]), float(design[~known][0])
-        constant, level = beta * at_known, neutral + beta * (at_missing - at_known)
+        constant = missing[0].constant
+        level = neutral + float(missing[0].beta[0])
         level = float(f"{level:.6g}")
     elif feature.missing and not known.all():
         level = float(f"{neutral:.6g}")
     return Term(feature.name, expression, (low, high), missing=level, other=float(f"{neutral:.6g}")), constant
 
 
-def _terms(network, model, rows, formula):
+def _terms(network, rows, formula):
     """What to tell about each term."""
     contributions, out = formula.contributions_encoded(rows.Z), []
     names = network.feature_names
@@ -252,16 +269,14 @@ def _auc(eta, response):
     return float(roc_auc_score(response.y, eta[:, 0], sample_weight=response.weights))
 
 
-def _simpler(search, digits, given):
+def _simpler(search):
     """Ever fewer terms, the one that gains least going first, constants fitted again each time."""
-    out, rows, model = [], search.rows, search.model
+    rows, model = search.rows, search.model
     step = max(len(model.parts) // _MOST_STAGES, 1)
     while model.parts:
         weak = np.argsort(search.gains(model))[:step].tolist()
         model, _ = refit(without(model, weak, rows.weights), rows.response, _FEW)
-        final = round_constants(model, rows.response, search.dispersion(model), digits)
-        out.append({"model": final, "loss": _scores(search.network, model, given)["loss_formula"]})
-    return out
+        yield model
 
 
 def _refusal(r2, fidelity, network, rows, model, max_constants):

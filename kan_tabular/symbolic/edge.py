@@ -115,16 +115,36 @@ def fit_edge(
     ValueError
         For points that are not finite, or fewer than two different x.
     """
-    search = _Search(x, y, weights, low, high, n_rows, scale, max_constants)
-    search.single(candidates)
-    search.double(candidates)
-    return search.best(top)
+    search = EdgeSearch(x, y, weights, low=low, high=high, n_rows=n_rows, scale=scale, max_constants=max_constants)
+    search.run(candidates)
+    return [search.finished(found) for found in search.ranked()[:top]]
 
 
-class _Search:
-    """Fits so far to one set of points."""
+@dataclass(frozen=True)
+class Found:
+    """The best fit of one choice of functions.
 
-    def __init__(self, x, y, weights, low, high, n_rows, scale, max_constants):
+    Attributes
+    ----------
+    price : float
+        Cost of its constants and functions.
+    rss : float
+        Weighted residual sum of squares of all rows.
+    candidates : tuple of Candidate
+    constants : tuple of (a, b)
+        Of each function, for a column that runs over [-1, 1].
+    """
+
+    price: float
+    rss: float
+    candidates: tuple = ()
+    constants: tuple = ()
+
+
+class EdgeSearch:
+    """Fits of one set of points; arguments as of `fit_edge`."""
+
+    def __init__(self, x, y, weights=None, *, low=None, high=None, n_rows=None, scale=None, max_constants=4):
         x, y = np.asarray(x, float), np.asarray(y, float)
         weights = np.ones(len(x)) if weights is None else np.asarray(weights, float)
         if not (np.isfinite(x).all() and np.isfinite(y).all() and np.isfinite(weights).all()):
@@ -142,22 +162,41 @@ class _Search:
         rest = self.points.ys - (self.constant @ self.points.ys) @ self.constant
         self.tss = float(rest @ rest)
         self.scale, self.max_constants = scale, max_constants
-        self.found = {(): (self.cost(self.tss, 0, 0.0), self.tss, (), ())}  # functions -> cost, rss, candidates, (a, b)
+        self.found = {(): Found(0.0, self.all_rows(self.tss))}
 
-    def cost(self, rss, n_constants, complexity):
-        """-2 log-likelihood + log n for each constant + the complexity of the functions."""
-        rss = (rss + _ROUNDING * self.tss) * self.unit + self.within
-        fit = self.n * np.log(max(rss, 1e-300) / self.total) if self.scale is None else rss / self.scale
-        return fit + (1 + n_constants) * np.log(self.n) + UNIT * complexity
+    def run(self, candidates):
+        """Try single functions, then sums of two."""
+        self.single(candidates)
+        self.double(candidates)
+
+    def all_rows(self, rss):
+        """From the points' residual sum of squares to that of all rows."""
+        return (rss + _ROUNDING * self.tss) * self.unit + self.within
+
+    def cost(self, found, scale=None, presence=0.0):
+        """-2 log-likelihood + log n for each constant + the complexity of the functions.
+
+        `scale` instead of the search's own variance of a point of weight 1; `presence` is added to the price of being
+        there at all.
+        """
+        scale = self.scale if scale is None else scale
+        fit = self.n * np.log(max(found.rss, 1e-300) / self.total) if scale is None else found.rss / scale
+        return fit + found.price + (presence if found.candidates else 0.0)
+
+    def ranked(self, scale=None, presence=0.0):
+        """All fits, the cheapest first."""
+        return sorted(self.found.values(), key=lambda f: self.cost(f, scale, presence))
 
     def keep(self, models):
         for own, a, b, rss in zip(models.atoms, models.a, models.b, models.rss, strict=True):
             key = tuple(sorted(c.name for c in own))
-            cost = self.cost(rss, sum(c.n_constants + 1 for c in own), sum(c.complexity for c in own))
+            n_constants = sum(c.n_constants + 1 for c in own)
+            price = n_constants * np.log(self.n) + UNIT * sum(c.complexity for c in own)
             if any(c.free == "ab" and not c.monotone for c in own) and len(own) == 1 and self.turnless(own[0], a, b):
-                cost += _TURNING
-            if key not in self.found or cost < self.found[key][0]:
-                self.found[key] = (cost, rss, own, tuple(zip(a.tolist(), b.tolist(), strict=True)))
+                price += _TURNING
+            found = Found(price, self.all_rows(rss), own, tuple(zip(a.tolist(), b.tolist(), strict=True)))
+            if key not in self.found or self.cost(found) < self.cost(self.found[key]):
+                self.found[key] = found
 
     def turnless(self, candidate, a, b):
         slope = candidate.derivative(a[0] * np.linspace(-1, 1, 41) + b[0])
@@ -188,13 +227,12 @@ class _Search:
         """Sums of two functions, where one leaves something that the points show."""
         if self.max_constants < 2 or not self.lacking():
             return
-        singles = sorted((v for v in self.found.values() if len(v[2]) == 1), key=lambda v: v[0])
-        line = [v for v in self.found.values() if [c.name for c in v[2]] == ["linear"]]
-        partners = singles[:_PARTNERS] + [v for v in line if v not in singles[:_PARTNERS]]
+        singles = [f for f in self.ranked() if len(f.candidates) == 1]
+        line = [f for f in singles[_PARTNERS:] if f.candidates[0].name == "linear"]
         coarse = self.points.coarse()
         atoms, a, b = [], [], []
-        for _, _, own, constants in partners:
-            first, (a0, b0) = own[0], constants[0]
+        for partner in singles[:_PARTNERS] + line:
+            first, (a0, b0) = partner.candidates[0], partner.constants[0]
             left = self.max_constants - first.n_constants - 1
             bases = [
                 orthonormal(np.stack([p.root, first.value(np.clip(a0 * p.t + b0, *first.domain)) * p.root])) for p in (coarse, self.points)
@@ -212,8 +250,8 @@ class _Search:
 
     def lacking(self):
         """Whether the best single function leaves more than noise: F test against a polynomial of degree 12."""
-        best = min(self.found.values(), key=lambda v: v[0])
-        n, (_, rss, own, _) = len(self.x), best
+        best, n = self.ranked()[0], len(self.x)
+        rss = (best.rss - self.within) / self.unit
         degree = min(_FLEXIBLE, n // 4)
         if degree < 3 or rss <= 1e-16 * self.tss:
             return False
@@ -222,7 +260,7 @@ class _Search:
         flexible = max(self.points.ys @ self.points.ys - ((q @ self.points.ys) ** 2).sum(), 1e-300)
         from scipy.special import fdtrc
 
-        used = 1 + sum(c.n_constants + 1 for c in own)
+        used = 1 + sum(c.n_constants + 1 for c in best.candidates)
         spare = max(len(q) - used, 1)
         within = self.within / self.unit
         rows = max(self.n, n) - len(q)
@@ -233,12 +271,9 @@ class _Search:
         F = (rss - flexible) / spare / ((flexible + within) / max(rows, 1))
         return bool(F > 0 and fdtrc(spare, max(rows, 1), F) < _LACK)
 
-    def best(self, top):
-        ranked = sorted(self.found.values(), key=lambda v: v[0])[:top]
-        return [self.finished(*v) for v in ranked]
-
-    def finished(self, cost, rss, own, constants):
+    def finished(self, found, covariance=True):
         """The fit with all its constants in the units of the column."""
+        own, constants = found.candidates, found.constants
         p = self.points
         if own:
             columns = np.stack([c.value(np.clip(a * p.t + b, *c.domain)) for c, (a, b) in zip(own, constants, strict=True)])
@@ -252,7 +287,9 @@ class _Search:
             atom, rest = Atom.scaled(c, a, b, weight, self.low, self.high)
             atoms.append(atom)
             constant += rest
-        fit = EdgeFit(tuple(atoms), constant, np.empty((0, 0)), self.low, self.high, 0.0, float(cost))
+        fit = EdgeFit(tuple(atoms), constant, np.empty((0, 0)), self.low, self.high, 0.0, float(self.cost(found)))
+        if not covariance:
+            return fit
         left = (p.y - fit.evaluate(self.x)) * p.root
         rss = float(left @ left)
         jac = np.column_stack([*(a.jacobian(self.x) for a in atoms), np.ones(len(self.x))]) * p.root[:, None]

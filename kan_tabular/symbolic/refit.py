@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-#: Steps of a joint fit, and the gain (of the objective) below which it has converged.
-_STEPS, _TOLERANCE = 60, 1e-7
+#: Steps of a joint fit, and the gain in log-likelihood below which it has converged.
+_STEPS, _TOLERANCE = 60, 1e-5
 #: |gradient / hessian| is only trusted where the curvature is not nothing compared to its largest value.
 _FLAT = 1e-10
 
@@ -60,6 +60,10 @@ class Imitation(Response):
         self.n = float(weights.sum())
         self.scale_known = True
 
+    def sharper(self, factor):
+        """With departures that many times as dear."""
+        return Imitation(self.target, self.precision * factor / self.weights[:, None], self.weights)
+
     def value(self, eta):
         return -0.5 * float((self.precision * (self.target - eta) ** 2).sum())
 
@@ -98,6 +102,8 @@ class Part:
         Ridge of each of them.
     x : ndarray (n,)
         The column, NaN where missing.
+    missing : float
+        For the effect of a missing number: the share of such rows, ``-missing`` being the value of `design` elsewhere.
     held : bool
         Whether `beta` is final.
     """
@@ -112,7 +118,13 @@ class Part:
     design: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     beta: np.ndarray = field(default_factory=lambda: np.zeros(0))
     penalty: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    missing: float = 0.0
     held: bool = False
+
+    @property
+    def constant(self):
+        """What the effect of a missing number adds where the number is known."""
+        return -self.missing * float(self.beta[0]) if self.missing else 0.0
 
     @property
     def moving(self):
@@ -285,7 +297,7 @@ def refit(model, response, steps=_STEPS):
                 damping = max(damping * 0.1, 1e-12)
                 break
             damping = max(damping, 1e-6) * 8
-        if gain <= _TOLERANCE * min(1.0, abs(value)):
+        if gain <= _TOLERANCE * (1.0 if response.scale_known else 2 * abs(value) / response.n):
             break
         damping = min(damping, 1e4)
     return model, value

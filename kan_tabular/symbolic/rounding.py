@@ -32,7 +32,7 @@ def rounded(value, error, digits="auto"):
     return float(round(value, places)) if places < 300 else value
 
 
-def round_constants(model, response, dispersion, digits="auto"):
+def round_constants(model, response, dispersion, digits="auto", tightness=1.0):
     """Slopes first, then shifts, then weights and levels; after each, what is still free is fitted again.
 
     Parameters
@@ -42,11 +42,13 @@ def round_constants(model, response, dispersion, digits="auto"):
     dispersion : float
     digits : "auto", int or None
         None leaves everything as it is.
+    tightness : float
+        Share of the standard errors to respect.
     """
     if digits is None:
         return model
     for name in ("slope", "shift", "weight"):
-        errors = _errors(model, response, dispersion)
+        errors = _errors(model, response, dispersion * tightness**2)
         parts = []
         for part, error in zip(model.parts, errors, strict=True):
             atoms = [_held(a, name, e, digits, part) for a, e in zip(part.atoms, error, strict=False)]
@@ -57,9 +59,12 @@ def round_constants(model, response, dispersion, digits="auto"):
                 part = replace(part, beta=np.array(beta), held=True)
             parts.append(part)
         model, _ = refit(Additive(model.intercept, parts), response, _STEPS)
-    V = covariance(model, response, dispersion)
-    intercept = [rounded(v, e, digits) for v, e in zip(model.intercept, np.sqrt(np.diag(V)), strict=False)]
-    return Additive(np.array(intercept), model.parts)
+    V = covariance(model, response, dispersion * tightness**2)
+    errors, intercept = np.sqrt(np.diag(V)), model.intercept.copy()
+    for k in range(len(intercept)):
+        shown = sum(p.constant for p in model.parts if p.output == k)  # beside the intercept in the formula's constant
+        intercept[k] = rounded(intercept[k] + shown, errors[k], digits) - shown
+    return Additive(intercept, model.parts)
 
 
 def _errors(model, response, dispersion):

@@ -55,11 +55,10 @@ def effects_of(network, Z):
     return network.effects(Z) if hasattr(network, "effects") else network.contributions(Z)
 
 
-def read_rows(network, Z=None, y=None, weights=None, sharpness=1.0):
+def read_rows(network, Z=None, y=None, weights=None):
     """Rows for `distil`; `y` as the likelihood wants it.
 
-    Without `y` the formula imitates the network, as closely as the training rows could tell at a `sharpness` of 1;
-    more makes departures from it dearer.
+    Without `y` the formula imitates the network, as closely as the training rows could tell.
     """
     if Z is None:
         Z = _stand_ins(network)
@@ -74,7 +73,7 @@ def read_rows(network, Z=None, y=None, weights=None, sharpness=1.0):
     precision = _precision(network, eta)
     dispersion = _dispersion(network, eta, precision, weights)
     if y is None or network.likelihood.name == "quantile":  # the pinball loss has no working model
-        response, dispersion = Imitation(eta, precision, weights, dispersion / sharpness), 1.0
+        response, dispersion = Imitation(eta, precision, weights, dispersion), 1.0
     else:
         response = Response(network.likelihood, network.output_map, y, weights)
         dispersion = dispersion if response.scale_known else None

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 
-from kan_tabular.symbolic.edge import UNIT, fit_edge
-from kan_tabular.symbolic.refit import Additive, Part, covariance, refit
+from kan_tabular.symbolic.edge import UNIT, EdgeSearch
+from kan_tabular.symbolic.refit import Additive, Imitation, Part, covariance, refit
 from kan_tabular.symbolic.rows import working_points
 
 #: Share of the linear predictor's variance below which a curve is nothing.
 _NOTHING = 1e-8
-_SWEEPS = 4
+#: What it costs to be there, in the units of a log-likelihood ratio; further constants cost log n.
+_PRESENCE = 2.0
+#: Share of the variance below which a term is only kept if the rows leave no doubt.
+_INVISIBLE, _INVISIBLE_PRICE = 1e-5, 40.0
+_SHARPEST = 1000.0
+_SWEEPS = 2
 #: Steps of the joint fit between sweeps.
 _FEW = 12
 
@@ -37,30 +43,50 @@ class Search:
     def __init__(self, network, rows, candidates, max_constants, model=None):
         self.network, self.rows = network, rows
         self.candidates, self.max_constants = candidates, max_constants
+        self.sharpness, self.edges = 1.0, {}
         self.model = self._start() if model is None else model
 
     def run(self):
         """Functions from the curves, then from what the other formulas leave; terms that do not pay go."""
         self.model, _ = refit(self.model, self.rows.response, _FEW)
+        if not self.imitates:  # the curves of a network are known, whatever stands for the others
+            self._improve()
+        self.model, _ = refit(self.model, self.rows.response)
+        self._drop()
+        return self.model
+
+    @property
+    def imitates(self):
+        return isinstance(self.rows.response, Imitation)
+
+    def _improve(self):
         best = self.cost(self.model)
         for _ in range(_SWEEPS):
             new, changed = self._sweep()
             if not changed:
                 break
-            new, _ = refit(new, self.rows.response, 2 * _FEW)
+            new, _ = refit(new, self.rows.response, _FEW)
             cost = self.cost(new)
             if cost >= best - 1e-6:
                 break
             self.model, best = new, cost
-        self.model, _ = refit(self.model, self.rows.response)
-        self._drop()
-        return self.model
+
+    def sharper(self, factor):
+        """The formulas that this search found for each curve, chosen anew where departures cost `factor` times as much.
+
+        For imitations only: the searches of the curves are kept.
+        """
+        new = copy(self)
+        new.rows = replace(self.rows, response=self.rows.response.sharper(factor))
+        new.sharpness = factor
+        new.model = new._start()
+        return new
 
     # ---- cost
 
-    def dispersion(self, model):
+    def dispersion(self, model=None):
         """Estimated where the likelihood does not give it."""
-        response = self.rows.response
+        response, model = self.rows.response, self.model if model is None else model
         if response.scale_known:
             return 1.0
         constants = len(model.intercept) + sum(len(p.parameters) for p in model.parts)
@@ -77,9 +103,18 @@ class Search:
 
     def price(self, part):
         """What a part has to gain."""
-        return np.log(self.rows.response.n) * part.n_constants + UNIT * sum(
-            a.candidate.complexity for a in part.atoms
-        ) + 2.0 * len(part.beta)
+        if not part.atoms:
+            return _PRESENCE * len(part.beta)
+        complexity = UNIT * sum(a.candidate.complexity for a in part.atoms)
+        return _PRESENCE + np.log(self.rows.response.n) * (part.n_constants - 1) + complexity
+
+    def presence(self, part):
+        """What a part has to gain to stay: as AIC, since it is shrunk; much more if nobody could see it."""
+        seen = np.average((part.value() - part.value().mean()) ** 2, weights=self.rows.weights)
+        total = np.average(self.rows.eta.var(0))
+        if seen < _INVISIBLE * total:
+            return _INVISIBLE_PRICE
+        return _PRESENCE * (len(part.beta) or 1) + UNIT
 
     # ---- functions
 
@@ -114,7 +149,8 @@ class Search:
         if 0 < share < 1:
             level = curve[~known][0] - np.average(curve[known], weights=self.rows.weights[known])
             design = np.where(known, -share, 1 - share)[:, None]
-            yield Part(j, k, x, design=design, beta=np.array([level]), penalty=self._penalty(j, "missing", 1)), 0.0
+            penalty = self._penalty(j, "missing", 1)
+            yield Part(j, k, x, design=design, beta=np.array([level]), penalty=penalty, missing=1 - share), 0.0
 
     def _range(self, j):
         x, feature = self.rows.Z[:, j], self.network.features[j]
@@ -137,18 +173,24 @@ class Search:
         known = ~np.isnan(x)
         low, high = self._range(j)
         distinct = len(np.unique(x[known][:4000]))
-        fits = fit_edge(
-            x[known],
-            (target + rows.points[:, k])[known],
-            rows.precision[known, k],
-            candidates=self.candidates,
-            low=low,
-            high=high,
-            n_rows=max(rows.weights[known].sum(), 2.0),
-            scale=rows.dispersion,
-            max_constants=max(min(self.max_constants, distinct - 1), 1),
-        )
-        return fits[0]
+        search = self.edges.get((j, k)) if self.imitates else None
+        if search is None:
+            search = EdgeSearch(
+                x[known],
+                (target + rows.points[:, k])[known],
+                rows.precision[known, k],
+                low=low,
+                high=high,
+                n_rows=max(rows.weights[known].sum(), 2.0),
+                # An imitation may be asked for any closeness later.
+                scale=rows.dispersion / _SHARPEST if self.imitates else rows.dispersion,
+                max_constants=max(min(self.max_constants, distinct - 1), 1),
+            )
+            search.run(self.candidates)
+            self.edges[j, k] = search
+        scale = rows.dispersion / self.sharpness if self.imitates else None
+        presence = _PRESENCE - np.log(search.n)
+        return search.finished(search.ranked(scale, presence)[0], covariance=False)
 
     def _sweep(self):
         """Each number's functions anew, the other formulas as they are; whether any changed."""
@@ -212,7 +254,7 @@ class Search:
         """Parts that gain less than they cost go, the least first, a third of them at a time."""
         while self.model.parts:
             gains = self.gains(self.model)
-            excess = gains - np.array([self.price(p) for p in self.model.parts])
+            excess = gains - np.array([self.presence(p) for p in self.model.parts])
             weak = np.argsort(excess)[: max((excess < 0).sum() // 3, 1)]
             weak = [i for i in weak if excess[i] < 0]
             if not weak:
