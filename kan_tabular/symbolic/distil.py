@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,6 @@ from kan_tabular.exceptions import FidelityError
 from kan_tabular.symbolic.formula import Formula, Sum, T, Term
 from kan_tabular.symbolic.network import FormulaNetwork
 from kan_tabular.symbolic.refit import Additive, Imitation, refit
-from kan_tabular.symbolic.rounding import round_constants
 from kan_tabular.symbolic.rows import read_rows
 from kan_tabular.symbolic.search import Search, without
 
@@ -22,7 +22,9 @@ _SHARPNESS = (1.0, 10.0, 100.0, 1000.0)
 #: Steps of the fits within folds and along the way to simpler formulas.
 _FEW = 4
 #: Formulas on the way from the whole one to none.
-_MOST_STAGES = 12
+_MOST_STAGES = 8
+#: Attempts among which left-out rows choose where no fidelity is asked for.
+_COMPARED = 4
 
 
 @dataclass
@@ -78,27 +80,47 @@ def distil(
         If no formula reaches `fidelity`.
     """
     given = None if y is None else read_rows(network, Z, y, weights)
-    best = None
-    for search in _attempts(network, Z, given, weights, candidates, max_constants):
-        for tightness in _TIGHTNESS:
-            final = round_constants(search.model, search.rows.response, search.dispersion(), digits, tightness)
-            r2 = _r2(final, search.rows)
-            if best is None or r2 > best[0]:
-                best = r2, search, final
-            if fidelity is None or r2 >= fidelity or digits != "auto" or _r2(search.model, search.rows) < fidelity:
-                break
-        if fidelity is None or r2 >= fidelity:
-            best = r2, search, final
-            break
-    r2, search, final = best
-    if fidelity is not None and r2 < fidelity:
-        raise FidelityError(_refusal(r2, fidelity, network, search.rows, final, max_constants))
+    attempts = _attempts(network, Z, given, weights, candidates, max_constants)
+    if fidelity is None:
+        search = _most_predictive(attempts, network, given)
+        final = search.rounded(digits)
+    else:
+        search, final = _most_apt(attempts, network, fidelity, digits, max_constants)
     stages = [_stage(network, search, search.model, final, classes, given)]
     for model in _simpler(search):
-        simple = round_constants(model, search.rows.response, search.dispersion(model), digits)
-        stages.append(_stage(network, search, model, simple, classes, given))
+        stages.append(_stage(network, search, model, search.rounded(digits, model=model), classes, given))
     summaries = [{**stage, "network": stage["network"].summary()} for stage in stages]
     return Distilled(*(stages[0][name] for name in ("network", "terms", "fidelity")), summaries)
+
+
+def _most_apt(attempts, network, fidelity, digits, max_constants):
+    """The first attempt that is faithful enough, also with rounded constants; refuses if there is none."""
+    best = (-np.inf, None, None)
+    for search in attempts:
+        r2 = _r2(search.model, search.rows)
+        for tightness in _TIGHTNESS:
+            final = search.model if r2 < fidelity else search.rounded(digits, tightness)
+            r2_final = r2 if r2 < fidelity else _r2(final, search.rows)
+            if r2_final > best[0]:
+                best = r2_final, search, final
+            if r2_final >= fidelity:
+                return search, final
+            if r2 < fidelity or digits != "auto":
+                break
+    r2, search, final = best
+    raise FidelityError(_refusal(r2, fidelity, network, search.rows, final, max_constants))
+
+
+def _most_predictive(attempts, network, given):
+    """Of what suits the target and of the closer imitations fitted to it, what predicts left-out rows best."""
+    best, loss = None, np.inf
+    for search in itertools.islice(attempts, _COMPARED):
+        own = _scores(network, search.model, given)["loss_formula"]
+        if best is None or own < loss:
+            best, loss = search, own
+        if np.isnan(own):  # nothing to compare on
+            break
+    return best
 
 
 def _attempts(network, Z, given, weights, candidates, max_constants):
@@ -272,7 +294,7 @@ def _auc(eta, response):
 def _simpler(search):
     """Ever fewer terms, the one that gains least going first, constants fitted again each time."""
     rows, model = search.rows, search.model
-    step = max(len(model.parts) // _MOST_STAGES, 1)
+    step = -(-len(model.parts) // _MOST_STAGES)
     while model.parts:
         weak = np.argsort(search.gains(model))[:step].tolist()
         model, _ = refit(without(model, weak, rows.weights), rows.response, _FEW)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 #: Steps of a joint fit, and the gain in log-likelihood below which it has converged.
-_STEPS, _TOLERANCE = 60, 1e-5
+_STEPS, _TOLERANCE = 60, 1e-3
 #: |gradient / hessian| is only trusted where the curvature is not nothing compared to its largest value.
 _FLAT = 1e-10
 

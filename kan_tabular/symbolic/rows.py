@@ -9,7 +9,7 @@ import numpy as np
 from kan_tabular.symbolic.refit import Imitation, Response
 
 #: Rows on which formulas are sought; more are thinned out.
-_MOST_ROWS = 20_000
+_MOST_ROWS = 10_000
 #: Rows that stand for the training rows where only their statistics are known.
 _STAND_INS = 1024
 #: Curvature of a row that counts as none, as a share of the largest.

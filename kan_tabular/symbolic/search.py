@@ -9,6 +9,7 @@ import numpy as np
 
 from kan_tabular.symbolic.edge import UNIT, EdgeSearch
 from kan_tabular.symbolic.refit import Additive, Imitation, Part, covariance, refit
+from kan_tabular.symbolic.rounding import round_constants
 from kan_tabular.symbolic.rows import working_points
 
 #: Share of the linear predictor's variance below which a curve is nothing.
@@ -81,6 +82,11 @@ class Search:
         new.sharpness = factor
         new.model = new._start()
         return new
+
+    def rounded(self, digits, tightness=1.0, model=None):
+        """The model with the digits its constants deserve (`round_constants`)."""
+        model = self.model if model is None else model
+        return round_constants(model, self.rows.response, self.dispersion(model), digits, tightness)
 
     # ---- cost
 
