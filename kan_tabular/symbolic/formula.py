@@ -130,7 +130,8 @@ class Formula(Node):
         """Operations and constants over all outputs; a hidden node that several terms use counts once.
 
         ``0.5 + 2*log(age)`` counts 5: an addition, a product, a logarithm, two constants. A category counts one
-        constant a level and one for the choice, a missing value one constant and one for the choice. Reaches do not count.
+        constant a level and one for the choice, a missing value one constant and one for the choice. Reaches do not
+        count.
         """
         return sum(node.own_complexity for node in self.nodes())
 
