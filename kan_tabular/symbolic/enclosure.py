@@ -263,6 +263,7 @@ def _piecewise(e, low, high):
         fails |= taken & np.isnan(a)
         lo, hi = np.where(taken, np.minimum(lo, a), lo), np.where(taken, np.maximum(hi, b), hi)
         open_ = open_ & cannot
+        low, high = _narrowed(sympy.Not(condition), low, high)
     return np.where(fails | open_, np.nan, lo), hi
 
 
@@ -297,20 +298,17 @@ def _truth(condition, low, high):
 
 
 def _narrowed(condition, low, high):
-    """The pieces, cut to where a condition that compares `T` with a number can hold."""
-    if isinstance(condition, sympy.Gt | sympy.Ge | sympy.Lt | sympy.Le):
-        if condition.lhs == T and condition.rhs.is_number:
-            bound, above = float(condition.rhs), isinstance(condition, sympy.Gt | sympy.Ge)
-        elif condition.rhs == T and condition.lhs.is_number:
-            bound, above = float(condition.lhs), isinstance(condition, sympy.Lt | sympy.Le)
-        else:
-            return low, high
-        return (
-            (np.maximum(low, bound), np.maximum(high, bound))
-            if above
-            else (
-                np.minimum(low, bound),
-                np.minimum(high, bound),
-            )
-        )
-    return low, high
+    """The pieces, cut to where comparisons of `T` with a number can hold (to an end where they cannot)."""
+    if isinstance(condition, sympy.And):
+        for part in condition.args:
+            low, high = _narrowed(part, low, high)
+    if not isinstance(condition, sympy.Gt | sympy.Ge | sympy.Lt | sympy.Le):
+        return low, high
+    above = isinstance(condition, sympy.Gt | sympy.Ge)
+    left, right = condition.args
+    if right == T:
+        left, right, above = right, left, not above
+    if left != T or not right.is_number:
+        return low, high
+    cut = np.maximum if above else np.minimum
+    return cut(low, float(right)), cut(high, float(right))

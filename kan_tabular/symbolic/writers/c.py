@@ -13,7 +13,7 @@ class _Printer(TernaryPrinter, C99CodePrinter):
 
 def quoted(text):
     """A C string literal: everything but plain characters as octal escapes of its UTF-8 bytes."""
-    plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-+.,:;<>=()[]{}/*!#$%&'@^|~`"
+    plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-+.,:;<>=()[]{}/!#$%&'@^|~`"
     return '"' + "".join(c if c in plain else "".join(f"\\{b:03o}" for b in c.encode()) for c in text) + '"'
 
 

@@ -11,13 +11,12 @@ def _level(column, values, missing, other):
     """What each level of a category adds; 3.0 is the level "3", True is "1"."""
 
     def label(v):
-        if isinstance(v, bool) or (isinstance(v, float) and v.is_integer()):
+        if isinstance(v, (bool, numpy.bool_)) or (isinstance(v, float) and v.is_integer()):
             v = int(v)
         return str(v)
 
-    return numpy.array(
-        [missing if v is None or v != v else values.get(label(v), other) for v in numpy.asarray(column).tolist()]
-    )
+    cells = numpy.asarray(column, dtype=object).tolist()
+    return numpy.array([missing if v is None or v != v else values.get(label(v), other) for v in cells])
 '''
 
 
