@@ -47,7 +47,7 @@ FUNCTIONS = [
     sympy.sinh(T / 4),
     sympy.Max(0, T - 0.5),
     sympy.Min(T, 1, T**2 - 1),
-    1 / (T**2 + 2),
+    1 / (T**2 - T + 1),
     sympy.sign(T) * sympy.Abs(T) ** sympy.Rational(1, 3),
     sympy.Max(T, 0.25) ** sympy.Float(-1.5),
     sympy.tan(sympy.Max(-1, sympy.Min(T, 1))),

@@ -21,7 +21,7 @@ LARGEST_ARGUMENT = 1e30
 _LARGEST_EXPONENT = 300.0
 #: Largest angle: beyond, rounding of the argument (which differs between languages) is visible in the result.
 _LARGEST_ANGLE = 1e5
-_PIECES, _MOST_PIECES, _HALVINGS = 64, 4096, 45
+_PIECES, _MOST_PIECES, _HALVINGS = 64, 2**15, 45
 #: Width of the pieces towards the far ends, as a share of the distance.
 _GROWTH = 1.3
 
@@ -44,7 +44,18 @@ def check_real(expression, low, high):
     """
     if not (np.isfinite([low, high]).all() and low <= high):
         raise FormulaError(f"domain ({low}, {high}): expected two finite numbers in increasing order.")
-    place = _first_failure(expression, np.linspace(low, high, _PIECES + 1))
+    _refuse(expression, _first_failure(expression, np.linspace(low, high, _PIECES + 1)), low, high)
+
+
+def check_reach(expression, domain, reach):
+    """As `check_real`, for a `reach` that may be many orders of magnitude wider than the `domain` it holds."""
+    check_real(expression, *domain)
+    below = _first_failure(expression.xreplace({T: -T}), _outward(-domain[1], -domain[0], -reach[0]))
+    _refuse(expression, None if below is None else -below, *reach)
+    _refuse(expression, _first_failure(expression, _outward(*domain, reach[1])), *reach)
+
+
+def _refuse(expression, place, low, high):
     if place is not None:
         raise FormulaError(
             f"{expression} is not a finite real number of moderate size near T = {place:.6g}, inside its domain "
@@ -76,16 +87,21 @@ def _reach(expression, low, high, limit):
     """Upper end of the reach."""
     if high >= limit:
         return float(high)
-    step = max(high - low, 1e-3 * abs(high), 1e-6) / 4
-    n = int(np.ceil(np.log(1 + (limit - high) / step) / np.log(_GROWTH)))
-    edges = np.minimum(high + step * (_GROWTH ** np.arange(n + 1) - 1), limit)
-    edges[-1] = limit
-    place = _first_failure(expression, edges)
+    place = _first_failure(expression, _outward(low, high, limit))
     if place is None:
         return float(limit)
     halfway = high + (place - high) / 2
     rounded = float(f"{halfway:.3g}")
     return rounded if high <= rounded <= place - (place - high) / 4 else float(halfway)
+
+
+def _outward(low, high, limit):
+    """Pieces from the upper end of [low, high] to `limit`, each longer than the one before."""
+    step = max(high - low, 1e-3 * abs(high), 1e-6) / 4
+    n = int(np.ceil(np.log(1 + (limit - high) / step) / np.log(_GROWTH)))
+    edges = np.minimum(high + step * (_GROWTH ** np.arange(n + 1) - 1), limit)
+    edges[-1] = limit
+    return edges
 
 
 def _far_edges(low, high):
@@ -105,9 +121,9 @@ def _first_failure(expression, edges):
         bad = np.isnan(_enclose(expression, low, high)[0])
         if not bad.any():
             return None
-        low, high = low[bad][:_MOST_PIECES], high[bad][:_MOST_PIECES]
+        low, high = low[bad], high[bad]
         middle = low + (high - low) / 2
-        if (high - low).max() <= 1e-9 * np.abs([low, high]).max() + 1e-300:
+        if len(low) > _MOST_PIECES or (high - low).max() <= 1e-9 * np.abs([low, high]).max() + 1e-300:
             break
         low, high = np.stack([low, middle], 1).ravel(), np.stack([middle, high], 1).ravel()
     return float(low[0])
@@ -134,7 +150,7 @@ def _bounds(e, low, high):
     if e == T:
         lo, hi = low, high
     elif e.is_number:
-        lo = hi = np.full(len(low), float(e))
+        lo = hi = np.full(len(low), float(e) if e.is_real and e.is_finite else np.nan)
     elif isinstance(e, sympy.Add):
         parts = [_bounds(a, low, high) for a in e.args]
         lo, hi = sum(p[0] for p in parts), sum(p[1] for p in parts)

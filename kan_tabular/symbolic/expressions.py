@@ -129,7 +129,9 @@ def from_data(data):
         if name == "pow":
             _check_power(*arguments)
         return _HEADS[name](*arguments)
-    except (KeyError, TypeError, AttributeError) as error:
+    except FormulaError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise FormulaError(f"not part of an expression: {data!r:.80}") from error
 
 
