@@ -56,7 +56,7 @@ class _Writer(CodeWriter):
         for eta, output in zip(etas, formula.outputs, strict=True):
             rows += self.rows(eta, output)
         lines = ["| sum | term | adds | if missing | otherwise |", "|---|---|---|---|---|"]
-        lines += ["| " + " | ".join(_cell(c) for c in row) + " |" for row in rows]
+        lines += ["| " + " | ".join(cell(c) for c in row) + " |" for row in rows]
         lines += ["", "```", *self.equations(etas), "```", ""]
         return "\n".join(lines)
 
@@ -79,7 +79,7 @@ def _short(x):
     return repr(float(x)).removesuffix(".0")
 
 
-def _cell(text):
+def cell(text):
     """Text that stays in its cell and means nothing to Markdown or HTML."""
     text = re.sub(r"([\\`*_|\[\]#~$])", r"\\\1", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
