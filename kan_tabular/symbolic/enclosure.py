@@ -213,6 +213,7 @@ def _log(lo, hi):
 def _sin(lo, hi, shift=0.0):
     lo, hi = lo + shift, hi + shift
     fails = np.isnan(lo) | (np.abs([lo, hi]).max(0) > _LARGEST_ANGLE)
+    lo, hi = np.where(fails, np.nan, lo), np.where(fails, np.nan, hi)  # sines of huge angles are slow
 
     def holds(at):
         return np.floor((hi - at) / (2 * np.pi)) >= np.ceil((lo - at) / (2 * np.pi))

@@ -97,7 +97,7 @@ def _neutral(formula):
     return Formula([node(s) for s in formula.outputs], formula.features, formula.link)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(formulas())
 def test_sympy_agrees_with_forty_digits(formula):
     formula = _neutral(formula)
@@ -143,7 +143,7 @@ def test_spec_is_json_and_gives_the_formula_back(case):
     assert (again.evaluate(frame) == formula.evaluate(frame)).all()
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(formulas())
 def test_random_specs(formula):
     assert Formula.from_spec(json.loads(json.dumps(formula.to_spec()))) == formula

@@ -70,7 +70,8 @@ class _Writer(CodeWriter):
     def choose_level(self, column, term):
         # A sum of comparisons: IF nests no deeper than 64, and "=" does not see the case of letters.
         tests = "".join(
-            f" + IF(EXACT({column}, {_quoted(k)}), {_number(v - term.other)}, 0)" for k, v in term.levels.items()
+            f" + IF(EXACT({column}, {_quoted(k)}), {_number(f'{v - term.other:.15g}')}, 0)"
+            for k, v in term.levels.items()
         )
         return f'IF({column}="", {_number(term.at_missing)}, {_number(term.other)}{tests})'
 
@@ -79,7 +80,8 @@ class _Writer(CodeWriter):
         for k, node in enumerate(self.hidden):
             yield self.names[node], f"hidden {k + 1}", self.node(node)
         for eta, label, output in zip(self.etas, self.labels, self.formula.outputs, strict=True):
-            yield eta, f"linear predictor of {label}", self.node(output)
+            which = "" if len(self.etas) == 1 else f": {label.removeprefix('probability of ')}"
+            yield eta, f"linear predictor{which}", self.node(output)
         n, first = len(self.etas), len(self.hidden) + len(self.etas)
         if self.formula.link == "sorted":
             responses = [f"SMALL({self.etas[0]}:{self.etas[-1]}, {k + 1})" for k in range(n)]

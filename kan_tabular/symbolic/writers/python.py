@@ -17,6 +17,7 @@ def _level(column, values, missing, other):
 
     cells = numpy.asarray(column, dtype=object).tolist()
     return numpy.array([missing if v is None or v != v else values.get(label(v), other) for v in cells])
+
 '''
 
 
@@ -36,7 +37,7 @@ class _Printer(ReferencePrinter, NumPyPrinter):
 
 class _Writer(CodeWriter):
     printer = _Printer()
-    exp = "numpy.exp"
+    exp, plus = "numpy.exp", "\n            + "
 
     def clip(self, text, low, high):
         return f"numpy.clip({text}, {low!r}, {high!r})"
@@ -64,19 +65,15 @@ class _Writer(CodeWriter):
             lines.append(f"    {reference} = {read if name in categories else f'numpy.array({read}{kind})'}")
         lines.append('    with numpy.errstate(all="ignore"):')
         lines += [f"        {self.names[node]} = ({self.node(node)})" for node in self.hidden]
-        lines.append("        eta = numpy.stack(numpy.broadcast_arrays(")
-        lines += [f"            {self.node(output)}{self._rows()}," for output in self.formula.outputs]
-        lines.append("        ), axis=1)")
+        lines.append("        zero = numpy.zeros(len(columns[next(iter(columns))]))")
+        etas = [f"eta{k + 1}" for k in range(len(self.formula.outputs))]
+        lines += [f"        {e} = (zero + {self.node(s)})" for e, s in zip(etas, self.formula.outputs, strict=True)]
+        lines.append(f"        eta = numpy.stack([{', '.join(etas)}], axis=1)")
         if self.formula.link == "sorted":
             lines.append("        response = numpy.sort(eta, axis=1)")
         else:
-            etas = [f"eta[:, {k}]" for k in range(len(self.formula.outputs))]
             lines.append(f"        response = numpy.stack([{', '.join(self.responses(etas))}], axis=1)")
         return "\n".join([*lines, "    return eta, response", ""])
-
-    def _rows(self):
-        """A zero for each row, which makes a constant a column."""
-        return " + numpy.zeros(len(columns[next(iter(columns))]))"
 
 
 def write(formula):

@@ -19,7 +19,7 @@ def test_equals_the_formula(case):
     assert_same(CASES[case], frame, *_run(write(CASES[case], "python"), frame))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(formulas())
 def test_random_formulas(formula):
     frame = table(formula, 50)

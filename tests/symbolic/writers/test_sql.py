@@ -87,7 +87,7 @@ def test_bigquery_equals_the_formula_in_other_quotes(case):
     assert_same(formula, frame, *_duckdb(formula, frame, query))
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(formulas())
 def test_random_formulas(formula):
     frame = table(formula, 30)
