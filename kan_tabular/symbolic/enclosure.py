@@ -21,7 +21,7 @@ LARGEST_ARGUMENT = 1e30
 _LARGEST_EXPONENT = 300.0
 #: Largest angle: beyond, rounding of the argument (which differs between languages) is visible in the result.
 _LARGEST_ANGLE = 1e5
-_PIECES, _MOST_PIECES, _HALVINGS = 64, 4096, 45
+_PIECES, _MOST_PIECES, _HALVINGS = 64, 2**15, 45
 #: Width of the pieces towards the far ends, as a share of the distance.
 _GROWTH = 1.3
 
@@ -44,7 +44,18 @@ def check_real(expression, low, high):
     """
     if not (np.isfinite([low, high]).all() and low <= high):
         raise FormulaError(f"domain ({low}, {high}): expected two finite numbers in increasing order.")
-    place = _first_failure(expression, np.linspace(low, high, _PIECES + 1))
+    _refuse(expression, _first_failure(expression, np.linspace(low, high, _PIECES + 1)), low, high)
+
+
+def check_reach(expression, domain, reach):
+    """As `check_real`, for a `reach` that may be many orders of magnitude wider than the `domain` it holds."""
+    check_real(expression, *domain)
+    below = _first_failure(expression.xreplace({T: -T}), _outward(-domain[1], -domain[0], -reach[0]))
+    _refuse(expression, None if below is None else -below, *reach)
+    _refuse(expression, _first_failure(expression, _outward(*domain, reach[1])), *reach)
+
+
+def _refuse(expression, place, low, high):
     if place is not None:
         raise FormulaError(
             f"{expression} is not a finite real number of moderate size near T = {place:.6g}, inside its domain "
@@ -76,16 +87,21 @@ def _reach(expression, low, high, limit):
     """Upper end of the reach."""
     if high >= limit:
         return float(high)
-    step = max(high - low, 1e-3 * abs(high), 1e-6) / 4
-    n = int(np.ceil(np.log(1 + (limit - high) / step) / np.log(_GROWTH)))
-    edges = np.minimum(high + step * (_GROWTH ** np.arange(n + 1) - 1), limit)
-    edges[-1] = limit
-    place = _first_failure(expression, edges)
+    place = _first_failure(expression, _outward(low, high, limit))
     if place is None:
         return float(limit)
     halfway = high + (place - high) / 2
     rounded = float(f"{halfway:.3g}")
     return rounded if high <= rounded <= place - (place - high) / 4 else float(halfway)
+
+
+def _outward(low, high, limit):
+    """Pieces from the upper end of [low, high] to `limit`, each longer than the one before."""
+    step = max(high - low, 1e-3 * abs(high), 1e-6) / 4
+    n = int(np.ceil(np.log(1 + (limit - high) / step) / np.log(_GROWTH)))
+    edges = np.minimum(high + step * (_GROWTH ** np.arange(n + 1) - 1), limit)
+    edges[-1] = limit
+    return edges
 
 
 def _far_edges(low, high):
@@ -105,9 +121,9 @@ def _first_failure(expression, edges):
         bad = np.isnan(_enclose(expression, low, high)[0])
         if not bad.any():
             return None
-        low, high = low[bad][:_MOST_PIECES], high[bad][:_MOST_PIECES]
+        low, high = low[bad], high[bad]
         middle = low + (high - low) / 2
-        if (high - low).max() <= 1e-9 * np.abs([low, high]).max() + 1e-300:
+        if len(low) > _MOST_PIECES or (high - low).max() <= 1e-9 * np.abs([low, high]).max() + 1e-300:
             break
         low, high = np.stack([low, middle], 1).ravel(), np.stack([middle, high], 1).ravel()
     return float(low[0])
@@ -134,7 +150,7 @@ def _bounds(e, low, high):
     if e == T:
         lo, hi = low, high
     elif e.is_number:
-        lo = hi = np.full(len(low), float(e))
+        lo = hi = np.full(len(low), float(e) if e.is_real and e.is_finite else np.nan)
     elif isinstance(e, sympy.Add):
         parts = [_bounds(a, low, high) for a in e.args]
         lo, hi = sum(p[0] for p in parts), sum(p[1] for p in parts)
@@ -197,6 +213,7 @@ def _log(lo, hi):
 def _sin(lo, hi, shift=0.0):
     lo, hi = lo + shift, hi + shift
     fails = np.isnan(lo) | (np.abs([lo, hi]).max(0) > _LARGEST_ANGLE)
+    lo, hi = np.where(fails, np.nan, lo), np.where(fails, np.nan, hi)  # sines of huge angles are slow
 
     def holds(at):
         return np.floor((hi - at) / (2 * np.pi)) >= np.ceil((lo - at) / (2 * np.pi))
@@ -263,6 +280,7 @@ def _piecewise(e, low, high):
         fails |= taken & np.isnan(a)
         lo, hi = np.where(taken, np.minimum(lo, a), lo), np.where(taken, np.maximum(hi, b), hi)
         open_ = open_ & cannot
+        low, high = _narrowed(sympy.Not(condition), low, high)
     return np.where(fails | open_, np.nan, lo), hi
 
 
@@ -297,20 +315,17 @@ def _truth(condition, low, high):
 
 
 def _narrowed(condition, low, high):
-    """The pieces, cut to where a condition that compares `T` with a number can hold."""
-    if isinstance(condition, sympy.Gt | sympy.Ge | sympy.Lt | sympy.Le):
-        if condition.lhs == T and condition.rhs.is_number:
-            bound, above = float(condition.rhs), isinstance(condition, sympy.Gt | sympy.Ge)
-        elif condition.rhs == T and condition.lhs.is_number:
-            bound, above = float(condition.lhs), isinstance(condition, sympy.Lt | sympy.Le)
-        else:
-            return low, high
-        return (
-            (np.maximum(low, bound), np.maximum(high, bound))
-            if above
-            else (
-                np.minimum(low, bound),
-                np.minimum(high, bound),
-            )
-        )
-    return low, high
+    """The pieces, cut to where comparisons of `T` with a number can hold (to an end where they cannot)."""
+    if isinstance(condition, sympy.And):
+        for part in condition.args:
+            low, high = _narrowed(part, low, high)
+    if not isinstance(condition, sympy.Gt | sympy.Ge | sympy.Lt | sympy.Le):
+        return low, high
+    above = isinstance(condition, sympy.Gt | sympy.Ge)
+    left, right = condition.args
+    if right == T:
+        left, right, above = right, left, not above
+    if left != T or not right.is_number:
+        return low, high
+    cut = np.maximum if above else np.minimum
+    return cut(low, float(right)), cut(high, float(right))

@@ -64,8 +64,14 @@ def read_expression(expression):
             "write it in kan_tabular.symbolic.expressions.T, the value of its argument."
         )
     expression = expression.xreplace({x: sympy.Float(float(x)) for x in expression.atoms(sympy.Float)})
+    expression = expression.replace(sympy.Piecewise, _closed)
     to_data(expression)  # refuses what the writers do not know
     return expression
+
+
+def _closed(*branches):
+    """The Piecewise with "otherwise" for its last condition: languages ask for it, and some branch always holds."""
+    return sympy.Piecewise(*branches[:-1], (branches[-1][0], True))
 
 
 def to_data(expression):
@@ -123,7 +129,9 @@ def from_data(data):
         if name == "pow":
             _check_power(*arguments)
         return _HEADS[name](*arguments)
-    except (KeyError, TypeError, AttributeError) as error:
+    except FormulaError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise FormulaError(f"not part of an expression: {data!r:.80}") from error
 
 

@@ -13,13 +13,12 @@ import numpy as np
 import sympy
 from scipy.special import expit, softmax
 
-from kan_tabular.encoding import TableEncoder
 from kan_tabular.encoding.encoder import Feature
-from kan_tabular.encoding.table import read_table
 from kan_tabular.exceptions import FormulaError
 from kan_tabular.symbolic.conditions import IsMissing, Level
 from kan_tabular.symbolic.expressions import T
 from kan_tabular.symbolic.nodes import Node, Product, Sum, Term, node_from_spec
+from kan_tabular.symbolic.tables import encode
 
 __all__ = ["INVERSE_LINKS", "Formula", "Product", "Sum", "T", "Term"]
 
@@ -130,7 +129,8 @@ class Formula(Node):
         """Operations and constants over all outputs; a hidden node that several terms use counts once.
 
         ``0.5 + 2*log(age)`` counts 5: an addition, a product, a logarithm, two constants. A category counts one
-        constant a level and one for the choice, a missing value one constant and one for the choice. Reaches do not count.
+        constant a level and one for the choice, a missing value one constant and one for the choice. Reaches do not
+        count.
         """
         return sum(node.own_complexity for node in self.nodes())
 
@@ -148,7 +148,7 @@ class Formula(Node):
         eta : ndarray (n, n_outputs)
             Finite for every finite or missing input.
         """
-        return self.evaluate_encoded(self._encode(table))
+        return self.evaluate_encoded(encode(self.features, self.columns, table))
 
     def predict(self, table):
         """Response of the rows of a table (n, n_outputs): means, probabilities (of the second class), quantiles."""
@@ -157,25 +157,6 @@ class Formula(Node):
     def inverse_link(self, eta):
         """Response (n, n_outputs) of linear predictors (n, n_outputs)."""
         return INVERSE_LINKS[self.link](eta)
-
-    def _encode(self, table):
-        table = read_table(table)
-        if table.names == [f"x{j}" for j in range(len(self.features))]:
-            position = {f.name: j for j, f in enumerate(self.features)}
-        else:
-            position = {name: j for j, name in enumerate(table.names)}
-        absent = [name for name in self.columns if name not in position]
-        if absent:
-            raise FormulaError(
-                f"the table has no column {absent[0]!r}, which the formula uses (it has {', '.join(table.names[:10])})."
-            )
-        used = [f for f in self.features if f.name in self.columns]
-        encoder = TableEncoder()
-        encoder.features_ = used
-        part = type(table)([f.name for f in used], [table.columns[position[f.name]] for f in used], table.n_rows)
-        Z = np.full((table.n_rows, len(self.features)), np.nan)
-        Z[:, [self.features.index(f) for f in used]] = encoder.transform(part, warn=False)
-        return Z
 
     def evaluate_encoded(self, Z):
         """Linear predictor (n, n_outputs) of encoded rows `Z` (n, n_features): level codes, -1 unseen, NaN missing."""

@@ -12,7 +12,7 @@ import numpy as np
 import sympy
 
 from kan_tabular.exceptions import FormulaError
-from kan_tabular.symbolic.enclosure import LARGEST_ARGUMENT, check_real, find_reach, largest_value
+from kan_tabular.symbolic.enclosure import LARGEST_ARGUMENT, check_reach, check_real, find_reach, largest_value
 from kan_tabular.symbolic.expressions import T, complexity, from_data, read_expression, to_data
 
 #: Products beyond this could overflow.
@@ -94,14 +94,14 @@ class Term(Node):
         low, high = (float(v) for v in self.domain)
         self._set("expression", read_expression(self.expression))
         self._set("domain", (low, high))
-        check_real(self.expression, low, high)
         if self.reach is None:
+            check_real(self.expression, low, high)
             self._set("reach", find_reach(self.expression, low, high, self._limit))
         else:
             self._set("reach", tuple(float(v) for v in self.reach))
             if not self.reach[0] <= low <= high <= self.reach[1]:
                 raise FormulaError(f"reach {self.reach} must hold the domain {self.domain}.")
-            check_real(self.expression, *self.reach)
+            check_reach(self.expression, self.domain, self.reach)
 
     def _set(self, name, value):
         object.__setattr__(self, name, value)
