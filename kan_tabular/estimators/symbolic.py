@@ -26,7 +26,7 @@ _ATTRIBUTES = """expression_ : sympy.Expr, or list of them
         one for each class where there are more than two, or for each target. Evaluates to what is predicted.
     formula_ : kan_tabular.symbolic.Formula
     terms_ : pandas.DataFrame
-        For each term ``feature``, ``formula``, ``fidelity`` (R2 with the curve it replaces), ``complexity``, ``share``
+        For each term ``feature``, ``function`` (names of candidates, or "levels"), ``formula``, ``fidelity`` (R2 with the curve it replaces), ``complexity``, ``share``
         (of the mean absolute contributions), ``units`` (of what it adds), and ``output`` where there are several.
     fidelity_ : dict
         ``r2_model``, R2 of the formula's linear predictor with the model's; ``loss_model`` and ``loss_formula`` (mean log
@@ -63,7 +63,7 @@ class _Symbolic(FittedMixin, BaseEstimator):
         import pandas as pd
 
         check_is_fitted(self)
-        columns = ["feature", "formula", "fidelity", "complexity", "share", "units"]
+        columns = ["feature", "function", "formula", "fidelity", "complexity", "share", "units"]
         units = {"logit": "log-odds", "softmax": "log-odds", "log": "log of the mean"}.get(self.formula_.link, "target")
         rows = [{**term, "units": units} for term in self.term_rows_]
         if self.network_.n_outputs > 1:

@@ -35,7 +35,7 @@ class Distilled:
     ----------
     network : FormulaNetwork
     terms : list of dict
-        For each term: output, feature, formula (text), fidelity, complexity, share.
+        For each term: output, feature, function (names of candidates), formula (text), fidelity, complexity, share.
     fidelity : dict
         ``r2_model``: of the formula's linear predictor with the network's. ``loss_model, loss_formula, auc_model,
         auc_formula``: on the rows given (NaN without a target); the formula's with constants fitted to the other
@@ -147,7 +147,7 @@ def _stage(network, search, model, final, classes, given):
     scores = _scores(network, model, given)
     return {
         "network": FormulaNetwork.measured(formula, network, rows.Z, rows.weights),
-        "terms": _terms(network, rows, formula),
+        "terms": _terms(network, final, rows, formula),
         "fidelity": {"r2_model": _r2(final, rows), **scores},
         "complexity": formula.complexity,
         "n_terms": sum(len(s.terms) for s in formula.outputs),
@@ -195,7 +195,7 @@ def _term(feature, parts, rows, j):
     return Term(feature.name, expression, (low, high), missing=level, other=float(f"{neutral:.6g}")), constant
 
 
-def _terms(network, rows, formula):
+def _terms(network, model, rows, formula):
     """What to tell about each term."""
     contributions, out = formula.contributions_encoded(rows.Z), []
     names = network.feature_names
@@ -204,10 +204,12 @@ def _terms(network, rows, formula):
     for k, output in enumerate(formula.outputs):
         for i, term in enumerate(output.terms):
             j = names.index(term.argument)
+            own = [a.candidate.name for p in model.parts if (p.feature, p.output) == (j, k) for a in p.atoms]
             out.append(
                 {
                     "output": k,
                     "feature": term.argument,
+                    "function": " + ".join(sorted(own)) or ("levels" if term.levels is not None else "constant"),
                     "formula": _text(term),
                     "fidelity": _match(contributions[k][:, i], rows.effects[:, j, k], rows.weights),
                     "complexity": term.complexity,
@@ -239,11 +241,12 @@ def _match(a, b, weights):
 
 def _r2(model, rows):
     """R2 of the linear predictor with the network's, over all outputs."""
-    eta = np.broadcast_to(model.predictor(), rows.eta.shape)
-    mean = np.average(rows.eta, axis=0, weights=rows.weights)
-    spread = np.average(((rows.eta - mean) ** 2).sum(1), weights=rows.weights)
-    error = np.average(((rows.eta - eta) ** 2).sum(1), weights=rows.weights)
-    scale = 1e-12 * np.average((rows.eta**2).sum(1), weights=rows.weights) + 1e-300
+    own = np.broadcast_to(model.predictor(), rows.eta.shape)
+    own, eta = (e - e.mean(1, keepdims=True) if rows.centred else e for e in (own, rows.eta))
+    mean = np.average(eta, axis=0, weights=rows.weights)
+    spread = np.average(((eta - mean) ** 2).sum(1), weights=rows.weights)
+    error = np.average(((eta - own) ** 2).sum(1), weights=rows.weights)
+    scale = 1e-12 * np.average((eta**2).sum(1), weights=rows.weights) + 1e-300
     return float(1 - error / spread) if spread > scale else float(error <= scale)
 
 

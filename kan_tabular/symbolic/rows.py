@@ -37,6 +37,8 @@ class Rows:
         Weight of each row in that model.
     dispersion : float
         Variance of a point of precision 1.
+    centred : bool
+        Whether only differences between the outputs count (classes).
     """
 
     Z: np.ndarray
@@ -48,6 +50,7 @@ class Rows:
     points: np.ndarray
     precision: np.ndarray
     dispersion: float
+    centred: bool
 
 
 def effects_of(network, Z):
@@ -78,8 +81,8 @@ def read_rows(network, Z=None, y=None, weights=None):
         response = Response(network.likelihood, network.output_map, y, weights)
         dispersion = dispersion if response.scale_known else None
     points, precision = working_points(response, eta)
-    effects = effects_of(network, Z)
-    return Rows(Z, weights, eta, effects, network.base, response, points, precision, dispersion)
+    effects, centred = effects_of(network, Z), network.likelihood.link_name == "softmax"
+    return Rows(Z, weights, eta, effects, network.base, response, points, precision, dispersion, centred)
 
 
 def working_points(response, eta):
