@@ -6,7 +6,16 @@ trained by single rows or batches.
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from kan_tabular import KAAMClassifier, KAAMRegressor, KANRegressor, LogisticKAN, SKANClassifier, SKANRegressor
+from kan_tabular import (
+    KAAMClassifier,
+    KAAMRegressor,
+    KANRegressor,
+    LogisticKAN,
+    SKANClassifier,
+    SKANRegressor,
+    SymbolicClassifier,
+    SymbolicRegressor,
+)
 
 _SHORT = {"max_iter": 3, "n_estimators": 2}
 _TINY = {**_SHORT, "hidden_layer_sizes": (4,), "spaces": ("bspline", "cosine")}
@@ -39,6 +48,8 @@ def expected_failed_checks(estimator):
         KANRegressor(**_SHORT, loss="gamma", early_stopping=False),
         SKANClassifier(**_TINY),
         SKANRegressor(**_TINY, choose="edges"),
+        SymbolicClassifier(),
+        SymbolicRegressor(),
     ],
     expected_failed_checks=expected_failed_checks,
 )

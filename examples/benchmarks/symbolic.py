@@ -175,10 +175,11 @@ def clinical(args):
     finished = done("clinical", "task", "fold")
     makers = clinical_tasks()
     tasks = sorted(((name, makers[name]()) for name in makers), key=lambda t: t[1].X.size)
-    for name, task in tasks:
-        for number, (train, test) in enumerate(folds(task.y, task.groups, N_FOLDS, 0)):
+    for number in range(N_FOLDS):
+        for name, task in tasks:
             if (name, number) in finished:
                 continue
+            train, test = folds(task.y, task.groups, N_FOLDS, 0)[number]
             classes, y = np.unique(task.y[train], return_inverse=True)
             X, X_test = (task.X.iloc[rows].reset_index(drop=True) for rows in (train, test))
             n_classes = int(task.y.max()) + 1

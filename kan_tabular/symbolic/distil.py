@@ -80,7 +80,7 @@ def distil(
         If no formula reaches `fidelity`.
     """
     given = None if y is None else read_rows(network, Z, y, weights)
-    attempts = _attempts(network, Z, given, weights, candidates, max_constants)
+    attempts = _attempts(network, Z, given, weights, candidates, max_constants, fidelity)
     if fidelity is None:
         search = _most_predictive(attempts, network, given)
         final = search.rounded(digits)
@@ -112,18 +112,34 @@ def _most_apt(attempts, network, fidelity, digits, max_constants):
 
 
 def _most_predictive(attempts, network, given):
-    """Of what suits the target and of the closer imitations fitted to it, what predicts left-out rows best."""
-    best, loss = None, np.inf
+    """Of what suits the target and the closer imitations fitted to it: a later one if it predicts left-out rows better.
+
+    Better is by more than two standard errors of the difference over the folds.
+    """
+    best = None
     for search in itertools.islice(attempts, _COMPARED):
-        own = _scores(network, search.model, given)["loss_formula"]
-        if best is None or own < loss:
-            best, loss = search, own
-        if np.isnan(own):  # nothing to compare on
-            break
-    return best
+        if given is None or isinstance(given.response, Imitation):  # nothing to compare on
+            return search
+        losses = _fold_losses(_cross_fitted(search.model, given), given)
+        if best is not None:
+            gain = best[1] - losses
+            if not gain.mean() > 2 * gain.std(ddof=1) / np.sqrt(len(gain)):
+                continue
+        best = search, losses
+    return best[0]
 
 
-def _attempts(network, Z, given, weights, candidates, max_constants):
+def _fold_losses(eta, given):
+    fold = _folds(len(eta))
+    parts = [np.flatnonzero(fold == f) for f in np.unique(fold)]
+    return np.array([given.response.rows(p).deviance(eta[p]) / given.weights[p].sum() for p in parts])
+
+
+def _folds(n):
+    return np.random.default_rng(0).permutation(n) % _FOLDS
+
+
+def _attempts(network, Z, given, weights, candidates, max_constants, fidelity):
     """Searches, from what suits the target best to what imitates the network best."""
     if given is not None:
         search = Search(network, given, candidates, max_constants)
@@ -132,7 +148,9 @@ def _attempts(network, Z, given, weights, candidates, max_constants):
         if search.imitates:
             given = None
     first = Search(network, read_rows(network, Z, None, weights), candidates, max_constants)
-    for sharpness in _SHARPNESS:
+    # Where columns do together what sums cannot say, closer imitations of the single columns do not help.
+    sums = fidelity is None or _r2_of(first.rows.base + first.rows.effects.sum(1), first.rows) >= fidelity
+    for sharpness in _SHARPNESS if sums else _SHARPNESS[:1]:
         search = first if sharpness == 1 else first.sharper(sharpness)
         search.run()
         if given is not None:
@@ -241,7 +259,10 @@ def _match(a, b, weights):
 
 def _r2(model, rows):
     """R2 of the linear predictor with the network's, over all outputs."""
-    own = np.broadcast_to(model.predictor(), rows.eta.shape)
+    return _r2_of(np.broadcast_to(model.predictor(), rows.eta.shape), rows)
+
+
+def _r2_of(own, rows):
     own, eta = (e - e.mean(1, keepdims=True) if rows.centred else e for e in (own, rows.eta))
     mean = np.average(eta, axis=0, weights=rows.weights)
     spread = np.average(((eta - mean) ** 2).sum(1), weights=rows.weights)
@@ -266,8 +287,7 @@ def _scores(network, model, given):
 
 def _cross_fitted(model, rows):
     """Linear predictors (n, K) with constants from the other folds."""
-    n = len(rows.weights)
-    fold = np.random.default_rng(0).permutation(n) % _FOLDS
+    fold = _folds(len(rows.weights))
     eta = np.empty(rows.eta.shape)
     for f in range(_FOLDS):
         train, test = np.flatnonzero(fold != f), np.flatnonzero(fold == f)

@@ -79,7 +79,9 @@ class EdgeFit:
 
     def expression(self, symbol):
         """As a sympy expression of `symbol`, in the units of the column."""
-        return sum((a.expression(symbol) for a in self.atoms), 0) + self.constant
+        import sympy
+
+        return sympy.Add(*(a.expression(symbol) for a in self.atoms), sympy.Float(self.constant))
 
 
 def fit_edge(

@@ -122,6 +122,11 @@ class Part:
     held: bool = False
 
     @property
+    def key(self):
+        """What tells it from the other parts of a model."""
+        return self.feature, self.output, bool(self.atoms)
+
+    @property
     def constant(self):
         """What the effect of a missing number adds where the number is known."""
         return -self.missing * float(self.beta[0]) if self.missing else 0.0

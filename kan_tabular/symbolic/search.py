@@ -19,6 +19,8 @@ _PRESENCE = 2.0
 #: Share of the variance below which a term is only kept if the rows leave no doubt.
 _INVISIBLE, _INVISIBLE_PRICE = 1e-5, 40.0
 _SHARPEST = 1000.0
+#: Times that rounding is repeated with ten times smaller steps.
+_TIGHTENINGS = 4
 _SWEEPS = 2
 #: Steps of the joint fit between sweeps.
 _FEW = 12
@@ -84,9 +86,17 @@ class Search:
         return new
 
     def rounded(self, digits, tightness=1.0, model=None):
-        """The model with the digits its constants deserve (`round_constants`)."""
+        """The model with the digits its constants deserve (`round_constants`), at least so many that rows do not tell."""
         model = self.model if model is None else model
-        return round_constants(model, self.rows.response, self.dispersion(model), digits, tightness)
+        response, dispersion = self.rows.response, self.dispersion(model)
+        allowed = max(1.0, sum(len(p.parameters) for p in model.parts) / 4)
+        for _ in range(_TIGHTENINGS):
+            final = round_constants(model, response, dispersion, digits, tightness)
+            rise = 2 * (final.objective(response) - model.objective(response)) / dispersion
+            if rise <= allowed or digits != "auto":
+                break
+            tightness /= 10
+        return final
 
     # ---- cost
 
@@ -151,7 +161,7 @@ class Search:
             low, high = self._range(j)
             fit = self._edge(j, k, curve)
             if fit.atoms:
-                yield Part(j, k, x, fit.atoms, low, high, ridge=self._ridge(j)), fit.constant
+                yield Part(j, k, x, fit.atoms, low, high, ridge=self._ridge(j, curve)), fit.constant
         if 0 < share < 1:
             level = curve[~known][0] - np.average(curve[known], weights=self.rows.weights[known])
             design = np.where(known, -share, 1 - share)[:, None]
@@ -225,11 +235,12 @@ class Search:
             intercept[part.output] += mean
         return Additive(intercept, parts), changed
 
-    def _ridge(self, j):
-        """The network's own penalty on the variance of what the column adds."""
+    def _ridge(self, j, curve):
+        """The network's own penalty on the variance of what the column adds; a weak prior where it has none."""
         smoothing = getattr(self.network, "smoothing", None)
         if smoothing is None:
-            return 0.0
+            dispersion = 1.0 if self.rows.dispersion is None else self.rows.dispersion
+            return dispersion / max(curve.var(), 1e-300) if self.rows.response.scale_known else 0.0
         s, b = smoothing[j], self.network.inputs[j].coefficients
         own = np.repeat(np.exp(s.rho), s.sizes) * s.scale
         keep = np.repeat([kind in ("linear", "curvature") for kind in s.kinds], s.sizes)
@@ -258,14 +269,30 @@ class Search:
 
     def _drop(self):
         """Parts that gain less than they cost go, the least first, a third of them at a time."""
+        kept = set()
         while self.model.parts:
-            gains = self.gains(self.model)
-            excess = gains - np.array([self.presence(p) for p in self.model.parts])
-            weak = np.argsort(excess)[: max((excess < 0).sum() // 3, 1)]
-            weak = [i for i in weak if excess[i] < 0]
+            parts = self.model.parts
+            excess = self.gains(self.model) - np.array([self.presence(p) for p in parts])
+            order = np.argsort(excess, kind="stable")
+            weak = [i for i in order if excess[i] < 0 and parts[i].key not in kept]
             if not weak:
                 return
-            self.model, _ = refit(without(self.model, weak, self.rows.weights), self.rows.response, _FEW)
+            weak = weak[: max(len(weak) // 3, 1)]
+            if not self._try_without(weak):
+                # Under separation the curvature at the maximum says that nothing gains (Hauck & Donner 1977).
+                if len(weak) > 1 and self._try_without(weak[:1]):
+                    continue
+                kept.add(parts[weak[0]].key)
+
+    def _try_without(self, weak):
+        """Leave out some parts if the likelihood does not miss them either."""
+        response, dispersion = self.rows.response, self.dispersion()
+        new, value = refit(without(self.model, weak, self.rows.weights), response, _FEW)
+        rise = 2 * (value - self.model.objective(response)) / dispersion
+        if rise > sum(self.presence(self.model.parts[i]) + 2 for i in weak):
+            return False
+        self.model = new
+        return True
 
 
 def without(model, positions, weights):

@@ -187,10 +187,10 @@ class Models:
             gradient = (jac @ r[:, :, None])[:, :, 0]
             H = jac @ jac.transpose(0, 2, 1)
             diagonal = np.einsum("bii->bi", H)
-            floor = 1e-12 * diagonal.max(1, keepdims=True) + 1e-300
             eye = np.eye(2 * K)
-            D = np.maximum(diagonal, floor)
-            lam = damping[active]
+            D = np.maximum(diagonal, 1e-12 * diagonal.max(1, keepdims=True))
+            D = np.where(D > 1e-200, D, 1.0)  # nothing moves the residuals: a hinge beyond all points
+            lam = np.clip(damping[active], 1e-10, 1e10)
             fixed = ~part.free.reshape(B, -1)
             step = np.linalg.solve(
                 H + (lam[:, None] * D + fixed * D.max(1, keepdims=True))[:, :, None] * eye, gradient[:, :, None]
