@@ -23,8 +23,8 @@ _SHARPNESS = (1.0, 10.0, 100.0, 1000.0)
 _FEW = 4
 #: Formulas on the way from the whole one to none.
 _MOST_STAGES = 8
-#: Attempts among which left-out rows choose where no fidelity is asked for.
-_COMPARED = 4
+#: Attempts that are compared where no fidelity is asked for, and the difference of AIC that counts.
+_COMPARED, _CLEARLY = 4, 4.0
 
 
 @dataclass
@@ -82,7 +82,7 @@ def distil(
     given = None if y is None else read_rows(network, Z, y, weights)
     attempts = _attempts(network, Z, given, weights, candidates, max_constants, fidelity)
     if fidelity is None:
-        search = _most_predictive(attempts, network, given)
+        search = _most_predictive(attempts, given)
         final = search.rounded(digits)
     else:
         search, final = _most_apt(attempts, network, fidelity, digits, max_constants)
@@ -111,32 +111,18 @@ def _most_apt(attempts, network, fidelity, digits, max_constants):
     raise FidelityError(_refusal(r2, fidelity, network, search.rows, final, max_constants))
 
 
-def _most_predictive(attempts, network, given):
-    """Of what suits the target and the closer imitations fitted to it: a later one if it predicts left-out rows better.
-
-    Better is by more than two standard errors of the difference over the folds.
-    """
+def _most_predictive(attempts, given):
+    """Of what suits the target and the closer imitations fitted to it, a later one if it is clearly better by AIC."""
     best = None
     for search in itertools.islice(attempts, _COMPARED):
-        if given is None or isinstance(given.response, Imitation):  # nothing to compare on
-            return search
-        losses = _fold_losses(_cross_fitted(search.model, given), given)
-        if best is not None:
-            gain = best[1] - losses
-            if not gain.mean() > 2 * gain.std(ddof=1) / np.sqrt(len(gain)):
-                continue
-        best = search, losses
+        if given is None or search.imitates:
+            if best is None:
+                return search
+            continue
+        value = search.akaike()
+        if best is None or value < best[1] - _CLEARLY:
+            best = search, value
     return best[0]
-
-
-def _fold_losses(eta, given):
-    fold = _folds(len(eta))
-    parts = [np.flatnonzero(fold == f) for f in np.unique(fold)]
-    return np.array([given.response.rows(p).deviance(eta[p]) / given.weights[p].sum() for p in parts])
-
-
-def _folds(n):
-    return np.random.default_rng(0).permutation(n) % _FOLDS
 
 
 def _attempts(network, Z, given, weights, candidates, max_constants, fidelity):
@@ -166,7 +152,7 @@ def _stage(network, search, model, final, classes, given):
     return {
         "network": FormulaNetwork.measured(formula, network, rows.Z, rows.weights),
         "terms": _terms(network, final, rows, formula),
-        "fidelity": {"r2_model": _r2(final, rows), **scores},
+        "fidelity": {"r2_model": _r2_of(formula.evaluate_encoded(rows.Z), rows), **scores},
         "complexity": formula.complexity,
         "n_terms": sum(len(s.terms) for s in formula.outputs),
         "loss": scores["loss_formula"],
@@ -287,7 +273,7 @@ def _scores(network, model, given):
 
 def _cross_fitted(model, rows):
     """Linear predictors (n, K) with constants from the other folds."""
-    fold = _folds(len(rows.weights))
+    fold = np.random.default_rng(0).permutation(len(rows.weights)) % _FOLDS
     eta = np.empty(rows.eta.shape)
     for f in range(_FOLDS):
         train, test = np.flatnonzero(fold != f), np.flatnonzero(fold == f)

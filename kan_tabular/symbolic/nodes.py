@@ -128,6 +128,10 @@ class Term(Node):
         own = [*self.levels.values()] if self.levels is not None else [largest_value(self.expression, *self.reach)]
         return max(map(abs, [*own, self.other, self.at_missing]))
 
+    def __getstate__(self):
+        """Without the compiled function, which cannot be pickled."""
+        return {name: value for name, value in self.__dict__.items() if name != "_function"}
+
     @cached_property
     def _function(self):
         return sympy.lambdify(T, self.expression, "numpy")

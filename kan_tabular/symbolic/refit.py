@@ -39,6 +39,8 @@ class Response:
         return gradient @ self.back.T, self.back @ hessian @ self.back.T
 
     def deviance(self, eta):
+        if self.likelihood.link_name in ("logit", "softmax"):  # also where a probability rounds to 0
+            return -2 * self.value(eta)
         mean = self.likelihood.inverse_link(eta @ self.back)
         single = self.likelihood.n_outputs == 1 and self.likelihood.name != "quantile"
         return self.likelihood.deviance(mean[:, 0] if single else mean, self.y, self.weights)

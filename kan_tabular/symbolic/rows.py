@@ -76,6 +76,8 @@ def read_rows(network, Z=None, y=None, weights=None):
     precision = _precision(network, eta)
     dispersion = _dispersion(network, eta, precision, weights)
     if y is None or network.likelihood.name == "quantile":  # the pinball loss has no working model
+        # Fidelity counts every row alike, also where a probability is so near 0 or 1 that the likelihood does not mind.
+        precision = (precision + np.average(precision, axis=0, weights=weights)) / 2
         response, dispersion = Imitation(eta, precision, weights, dispersion), 1.0
     else:
         response = Response(network.likelihood, network.output_map, y, weights)

@@ -109,13 +109,20 @@ class Search:
         eta = np.broadcast_to(model.predictor(), self.rows.eta.shape)
         return max(response.deviance(eta), 1e-300) / max(response.n - constants, 1.0)
 
-    def cost(self, model):
-        """-2 log-likelihood + log n for each constant + the complexity of the functions."""
+    def misfit(self, model):
+        """-2 log-likelihood, up to a constant, with the ridges."""
         response, n = self.rows.response, self.rows.response.n
         eta = np.broadcast_to(model.predictor(), self.rows.eta.shape)
         deviance = response.deviance(eta) + 2 * model.penalty(response.weights)
-        fit = deviance if response.scale_known else n * np.log(max(deviance / n, 1e-300))
-        return fit + sum(self.price(p) for p in model.parts)
+        return deviance if response.scale_known else n * np.log(max(deviance / n, 1e-300))
+
+    def cost(self, model):
+        """-2 log-likelihood + log n for each constant + the complexity of the functions."""
+        return self.misfit(model) + sum(self.price(p) for p in model.parts)
+
+    def akaike(self):
+        """-2 log-likelihood + 2 for each constant."""
+        return self.misfit(self.model) + 2 * sum(p.n_constants + len(p.beta) for p in self.model.parts)
 
     def price(self, part):
         """What a part has to gain."""
@@ -153,7 +160,7 @@ class Search:
         """Parts for one column and output, and the constants that go to the intercept."""
         x, feature = self.rows.Z[:, j], self.network.features[j]
         known = ~np.isnan(x)
-        share = np.average(~known, weights=self.rows.weights)
+        share = float(np.average(~known, weights=self.rows.weights))
         if feature.kind == "category":
             yield self._category(j, k, curve, x, known), 0.0
             return
@@ -166,7 +173,7 @@ class Search:
             level = curve[~known][0] - np.average(curve[known], weights=self.rows.weights[known])
             design = np.where(known, -share, 1 - share)[:, None]
             penalty = self._penalty(j, "missing", 1)
-            yield Part(j, k, x, design=design, beta=np.array([level]), penalty=penalty, missing=1 - share), 0.0
+            yield Part(j, k, x, design=design, beta=np.array([level]), penalty=penalty, missing=share), 0.0
 
     def _range(self, j):
         x, feature = self.rows.Z[:, j], self.network.features[j]

@@ -98,8 +98,8 @@ def test_thresholds_categories_and_missing_values():
     X = pd.DataFrame(
         {"age": rng.integers(20, 90, n).astype(float), "ward": rng.choice(["a", "b", "c"], n), "lab": rng.normal(size=n)}
     )
-    eta = 2.0 * (X["age"] > 65) + 1.5 * (X["ward"] == "b") + X["lab"] - 1
     hidden = rng.random(n) < 0.2
+    eta = 2.0 * (X["age"] > 65) + 1.5 * (X["ward"] == "b") + np.where(hidden, 2.0, X["lab"]) - 1
     X.loc[hidden, "lab"] = np.nan
     y = (rng.random(n) < 1 / (1 + np.exp(-eta))).astype(float).to_numpy()
     model = KAAMClassifier().fit(X, y)
@@ -110,7 +110,11 @@ def test_thresholds_categories_and_missing_values():
     term = next(t for t in result.network.formula.outputs[0].terms if t.argument == "ward")
     assert term.levels["b"] - term.levels["a"] == pytest.approx(1.5, abs=0.4)
     assert result.fidelity["auc_formula"] == pytest.approx(result.fidelity["auc_model"], abs=0.02)
-    assert result.fidelity["loss_formula"] < np.log(2)
+    lab = next(t for t in result.network.formula.outputs[0].terms if t.argument == "lab")
+    assert lab.missing == pytest.approx(2.0, abs=0.4)
+    p = 1 / (1 + np.exp(-result.network.forward(model._encode(X))[:, 0]))
+    assert p.mean() == pytest.approx(y.mean(), abs=0.01)
+    assert result.fidelity["loss_formula"] == pytest.approx(-np.log(np.where(y, p, 1 - p)).mean(), abs=0.01)
 
 
 def test_useless_columns_are_left_out_of_a_noisy_formula():
