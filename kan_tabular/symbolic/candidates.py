@@ -150,13 +150,28 @@ def _power(name, p, complexity, **options):
 
         return u ** (int(p) if p == int(p) else sympy.Rational(p))
 
-    def derivative(u):
-        # Roots end with a vertical slope, which would be all that a fit sees.
-        return p * (u if whole else np.maximum(u, 1e-4)) ** (p - 1)
+    def value(u):
+        """By multiplication: powers are slow."""
+        root = np.sqrt(u) if p % 1 else 1.0
+        whole = int(np.floor(abs(p)))
+        out = root
+        for _ in range(whole):
+            out = out * u
+        return out if p > 0 else 1.0 / out
 
-    whole = p == int(p)
-    scale, p = float(p), int(p) if whole and p > 0 else p
-    return Candidate(name, formula, lambda u: u**p, derivative, "b", scale=scale, complexity=complexity, **options)
+    derivative = _DERIVATIVES.get(p, lambda u: p * value(u) / u)
+    return Candidate(name, formula, value, derivative, "b", scale=float(p), complexity=complexity, **options)
+
+
+#: Where the argument may be zero. A root ends with a vertical slope, which would be all that a fit sees.
+_DERIVATIVES = {
+    2: lambda u: 2 * u,
+    3: lambda u: 3 * u * u,
+    4: lambda u: 4 * u * u * u,
+    5: lambda u: 5 * (u * u) ** 2,
+    0.5: lambda u: 0.5 / np.sqrt(np.maximum(u, 1e-4)),
+    1.5: lambda u: 1.5 * np.sqrt(u),
+}
 
 
 def _sympy(name):

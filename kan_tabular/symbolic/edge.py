@@ -237,7 +237,8 @@ class EdgeSearch:
             first, (a0, b0) = partner.candidates[0], partner.constants[0]
             left = self.max_constants - first.n_constants - 1
             bases = [
-                orthonormal(np.stack([p.root, first.value(np.clip(a0 * p.t + b0, *first.domain)) * p.root])) for p in (coarse, self.points)
+                orthonormal(np.stack([p.root, first.value(np.clip(a0 * p.t + b0, *first.domain)) * p.root]))
+                for p in (coarse, self.points)
             ]
             for c in candidates:
                 if c.n_constants + 1 > left or (c is first and not c.n_constants):
@@ -278,7 +279,9 @@ class EdgeSearch:
         own, constants = found.candidates, found.constants
         p = self.points
         if own:
-            columns = np.stack([c.value(np.clip(a * p.t + b, *c.domain)) for c, (a, b) in zip(own, constants, strict=True)])
+            columns = np.stack(
+                [c.value(np.clip(a * p.t + b, *c.domain)) for c, (a, b) in zip(own, constants, strict=True)]
+            )
             design = np.column_stack([columns.T, np.ones(len(p.t))]) * p.root[:, None]
             size = np.sqrt((design**2).sum(0))
             coefficients = np.linalg.lstsq(design / size, p.ys, rcond=1e-13)[0] / size

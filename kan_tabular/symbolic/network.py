@@ -14,6 +14,7 @@ from kan_tabular.symbolic.formula import Formula
 
 _SIZES = ("means", "mean_abs", "variance")
 
+
 @dataclass
 class FormulaNetwork(NetworkBase):
     """``eta = base + sum_j (term_j(x_j) - mean_j)``.

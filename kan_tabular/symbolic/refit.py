@@ -78,9 +78,7 @@ class Imitation(Response):
     def rows(self, selection):
         new = object.__new__(Imitation)
         new.__dict__.update(self.__dict__)
-        new.target, new.precision, new.weights = (
-            v[selection] for v in (self.target, self.precision, self.weights)
-        )
+        new.target, new.precision, new.weights = (v[selection] for v in (self.target, self.precision, self.weights))
         new.n = float(new.weights.sum())
         return new
 
@@ -183,9 +181,7 @@ class Part:
         return np.column_stack([J, self.design]) if len(self.beta) and not self.held else J
 
     def rows(self, selection):
-        return replace(
-            self, x=self.x[selection], design=self.design[selection] if len(self.beta) else self.design
-        )
+        return replace(self, x=self.x[selection], design=self.design[selection] if len(self.beta) else self.design)
 
 
 def _filled(values, known):

@@ -14,6 +14,8 @@ import numpy as np
 #: Points on which starting values are compared.
 _SCAN_POINTS = 72
 _STEPS = 24
+#: Log-likelihood ratio to the best model up to which others are rivals, and where the steps of the rest end.
+_RIVAL, _HOPELESS = 30.0, 1e-2
 #: A squared length below this share of a column's is rounding.
 _TINY = 1e-20
 
@@ -162,8 +164,11 @@ class Models:
         gram = gram + 1e-14 * scale[:, :, None] * np.eye(q.shape[1]) + 1e-300 * np.eye(q.shape[1])
         return np.linalg.solve(gram, q @ explained)[:, :, 0]
 
-    def fit(self, steps=_STEPS, tol=1e-9):
-        """Levenberg-Marquardt; every model stops when a step gains less than `tol` of its residuals."""
+    def fit(self, steps=_STEPS, tol=1e-8):
+        """Levenberg-Marquardt; every model stops when a step gains less than `tol` of its residuals.
+
+        Models that leave much more than the best one stop at `_HOPELESS` already.
+        """
         t = self.points.t
         total = self.left @ self.left
         damping = np.full(len(self.a), 1e-2)
@@ -201,10 +206,11 @@ class Models:
             rows = active[better]
             self.a[rows], self.b[rows], self.rss[rows] = a[better], b[better], new[better]
             damping[active] = np.where(better, lam * 0.15, lam * 6)
-            little = (rss - new < tol * rss) & better
+            rival = n * np.log(np.maximum(rss, 1e-300) / max(self.rss.min(), 1e-300)) < _RIVAL
+            little = (rss - new < np.where(rival, tol, _HOPELESS) * rss) & better
             stalled[active] += np.where(better, 0, 1)
             stalled[rows] = 0
-            done = little | (stalled[active] > 5) | (self.rss[active] <= 1e-24 * total)
+            done = little | (stalled[active] > 4) | (self.rss[active] <= 1e-24 * total)
             active = active[~done]
         return self
 

@@ -96,7 +96,11 @@ def test_thresholds_categories_and_missing_values():
     rng = np.random.default_rng(1)
     n = 3000
     X = pd.DataFrame(
-        {"age": rng.integers(20, 90, n).astype(float), "ward": rng.choice(["a", "b", "c"], n), "lab": rng.normal(size=n)}
+        {
+            "age": rng.integers(20, 90, n).astype(float),
+            "ward": rng.choice(["a", "b", "c"], n),
+            "lab": rng.normal(size=n),
+        }
     )
     hidden = rng.random(n) < 0.2
     eta = 2.0 * (X["age"] > 65) + 1.5 * (X["ward"] == "b") + np.where(hidden, 2.0, X["lab"]) - 1
