@@ -4,8 +4,8 @@ Usage::
 
     PATH_TO_PYTHON _symbolic_pykan.py POINTS.json
 
-POINTS.json: a list of ``{"name", "x", "y"}``. A KAN of one edge is trained on each (not timed), then `auto_symbolic` runs
-with its defaults, timed. Prints one JSON line an edge.
+POINTS.json: a list of ``{"name", "x", "y"}``. A KAN of one edge is trained on each (not timed), then `auto_symbolic`
+runs with its defaults, timed. Prints one JSON line an edge.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 
 def main(path):
@@ -24,7 +25,7 @@ def main(path):
     from kan import KAN
 
     torch.set_num_threads(1)
-    for edge in json.load(open(path)):
+    for edge in json.loads(Path(path).read_text()):
         x, y = (torch.tensor(edge[k], dtype=torch.float32)[:, None] for k in ("x", "y"))
         x = 2 * (x - x.min()) / (x.max() - x.min()) - 1  # its grid
         y = (y - y.mean()) / y.std()

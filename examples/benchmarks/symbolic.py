@@ -84,7 +84,7 @@ def truth(name, candidate, a, b, low, high):
 
 
 def edges(args):
-    """25 functions of a x + b, 200 samples each: is the function found, are the constants right, how long does it take?"""
+    """25 functions of a x + b, 200 samples each: is the function found, with the right constants, how fast?"""
     finished, by_name = done("edges", "function", "draw", "noise"), {c.name: c for c in LIBRARY}
     for noise in NOISES:
         for name, (_, family, *_) in FUNCTIONS.items():
@@ -171,6 +171,13 @@ def functions_of(formula):
 # ------------------------------------------------------------------------------------------------------ clinical
 
 
+def held_out(model, X, y, classes, n_classes):
+    """Scores on a test fold; `classes` are those of the training folds."""
+    p = np.zeros((len(X), n_classes))
+    p[:, classes] = model.predict_proba(X)
+    return fold_scores(y, p, n_classes)
+
+
 def clinical(args):
     """On every clinical task: does the formula of a KAAM predict held-out rows as well as the KAAM?"""
     from kan_tabular import KAAMClassifier
@@ -187,23 +194,23 @@ def clinical(args):
             X, X_test = (task.X.iloc[rows].reset_index(drop=True) for rows in (train, test))
             n_classes = int(task.y.max()) + 1
 
-            def scores(model, X_test=X_test, classes=classes, n_classes=n_classes, test=test):
-                p = np.zeros((len(X_test), n_classes))
-                p[:, classes] = model.predict_proba(X_test)
-                return fold_scores(task.y[test], p, n_classes)
-
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # unseen levels
                 model = KAAMClassifier().fit(X, y)
                 record = {"task": name, "fold": number, "rows": len(task.y), "columns": X.shape[1]}
-                record |= {f"{k}_model": v for k, v in scores(model).items()}
+                record |= {
+                    f"{k}_model": v for k, v in held_out(model, X_test, task.y[test], classes, n_classes).items()
+                }
                 start = time.perf_counter()
                 try:
                     formula = model.to_symbolic(X, y)
                 except FidelityError as error:
                     record |= {"refused": str(error)}
                 else:
-                    record |= {f"{k}_formula": v for k, v in scores(formula).items()}
+                    record |= {
+                        f"{k}_formula": v
+                        for k, v in held_out(formula, X_test, task.y[test], classes, n_classes).items()
+                    }
                     record |= {"terms": len(formula.terms_), "complexity": int(formula.formula_.complexity)}
                     record["fidelity"] = formula.fidelity_["r2_model"]
                 record["seconds"] = time.perf_counter() - start
@@ -238,7 +245,7 @@ def edges_section():
         "form (cosines are sines, sigmoids tanh, scales inside exp, log and powers go outside).\n",
         "; ".join(total) + ".\n",
         f"Processor time for one curve, all candidates: median **{cpu.median() * 1e3:.0f} ms**, 95% below "
-        f"{cpu.quantile(0.95) * 1e3:.0f} ms (wall time on the shared machine: median {seconds.median() * 1e3:.0f} ms).\n",
+        f"{cpu.quantile(0.95) * 1e3:.0f} ms (wall time on a busy machine: median {seconds.median() * 1e3:.0f} ms).\n",
         table(["function", "1% noise", "taken for", "5% noise", "taken for"], rows),
     ]
 
@@ -254,9 +261,9 @@ def pykan_section():
         for r, q in zip(records.itertuples(), ratio, strict=True)
     ]
     return [
-        f"`auto_symbolic` of pykan {records['pykan'].iloc[0]} with its defaults on a KAN of one edge trained on the same "
-        "points (the training is not timed), and the search here, in turn, processor time, one thread each. pykan prefers simple "
-        "functions by design, so what it takes for what is shown without a verdict.\n",
+        f"`auto_symbolic` of pykan {records['pykan'].iloc[0]}, its defaults, on a KAN of one edge trained on the same "
+        "points (the training is not timed), and the search here, in turn, processor time, one thread each. pykan "
+        "prefers simple functions by design: what either finds is shown without a verdict.\n",
         f"pykan / own: median **{ratio.median():.0f}**, lowest {ratio.min():.0f}, over {len(records)} curves.\n",
         table(["function", "pykan, s", "own, ms", "ratio", "pykan finds", "own finds"], rows),
     ]
@@ -281,11 +288,11 @@ def sums_section():
     rejected = 1 - records["dummies_kept"].sum() / records["dummies"].sum()
     return [
         f"{len(FEYNMAN)} formulas of AI-Feynman whose logarithm is a sum (the table has log y), and {len(SYNTHETIC)} "
-        f"additive models with as many irrelevant columns as relevant ones; {ROWS} rows. Solved: exactly the true columns, "
-        "each with exactly the true function; constants are free, and judged by the share of the variance of clean, new "
-        "rows that is left unexplained (the largest over the draws).\n",
+        f"additive models with as many irrelevant columns as relevant ones; {ROWS} rows. Solved: exactly the true "
+        "columns, each with exactly the true function; constants are free, and judged by the share of the variance of "
+        "clean, new rows that is left unexplained (the largest over the draws).\n",
         "; ".join(out) + ".\n",
-        f"Irrelevant columns left out: **{rejected:.1%}** of {records['dummies'].sum()}. Median time of fit and formula: "
+        f"Irrelevant columns left out: **{rejected:.1%}** of {records['dummies'].sum()}. Median of fit and formula: "
         f"{records['seconds'].median():.1f} s.\n",
         table(["law", "noise", "solved", "unexplained", "otherwise (first)"], rows),
     ]
@@ -321,9 +328,9 @@ def clinical_section():
         )
     values = np.array(list(differences.values()))
     return [
-        f"5-fold cross-validation (groups together); KAAM and its formula (`to_symbolic(X, y)` on the training folds: at "
-        "most three constants a term, fidelity at least 0.98) on the same held-out folds. AUC and log loss over the folds "
-        "whose formula was not refused.\n",
+        "5-fold cross-validation (groups together); KAAM and its formula (`to_symbolic(X, y)` on the training folds: "
+        "at most three constants a term, fidelity at least 0.98) on the same held-out folds. AUC and log loss over the "
+        "folds whose formula was not refused.\n",
         f"Tasks whose formula has an AUC within .005 of its model's, or above: **{np.mean(values >= -0.005):.0%}** of "
         f"{len(values)}; lowest difference {values.min():+.4f}; folds refused: "
         f"{int(records['refused'].notna().sum())} of {len(records)}.\n",

@@ -44,6 +44,22 @@ class FormulaParetoDisplay:
         self.reference = reference
         self.loss_name = loss_name
 
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Draw `pareto_` of a formula found with a target: itself and its simpler versions, beside the model's loss.
+
+        Parameters
+        ----------
+        estimator : SymbolicClassifier or SymbolicRegressor
+        ax : matplotlib Axes, default=None
+        """
+        table = estimator.pareto_
+        if table["loss"].isna().all():
+            raise ValueError("this formula knows no losses: find it with to_symbolic(X, y), or by fit.")
+        reference = estimator.fidelity_["loss_model"]
+        reference = None if np.isnan(reference) else reference
+        return cls(complexity=table["complexity"], loss=table["loss"], chosen=0, reference=reference).plot(ax=ax)
+
     def plot(self, *, ax=None):
         """Draw the formulas.
 

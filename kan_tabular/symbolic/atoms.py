@@ -98,7 +98,7 @@ class Atom:
         return replace(self, **{n: float(v) for n, v in zip(self.names, values, strict=True)})
 
     def bounded(self, low, high):
-        """The nearest atom whose argument stays in the domain while x does in [low, high]; itself if anything is held."""
+        """The nearest atom whose argument stays in the domain while x is in [low, high]; itself if anything is held."""
         if self.held:
             return self.limited(low, high)
         c, middle, half = self.candidate, (high + low) / 2, (high - low) / 2

@@ -39,12 +39,13 @@ class Candidate:
     value, derivative : callable, optional
         f and its derivative on arrays; by default what sympy makes of `formula`.
     free : {"ab", "a", "b", ""}
-        Which constants inside f are sought. Without "a", a is 1 or (with `mirrored`) -1; without "b", b is 0.
+        Which constants inside f are sought; "" is for the straight line. Without "a", a is 1 or (with `mirrored`) -1,
+        which needs a `scale`; without "b", b is 0.
     domain : (float, float)
         Where f may be asked: ``a x + b`` stays inside it over the range of the column.
     margin : float
-        Distance that ``a x + b`` keeps from the ends of the domain; for a free "b" alone as a share of half the range of
-        the column. Poles want one.
+        Distance that ``a x + b`` keeps from the ends of the domain; for a free "b" alone as a share of half the range
+        of the column. Poles want one.
     mirrored : bool
         Whether f(-u) is another shape than a multiple of f(u).
     scale : float or "log", optional
@@ -80,6 +81,10 @@ class Candidate:
     def __post_init__(self):
         if self.free not in _FREE:
             raise ValueError(f"candidate {self.name!r}: free={self.free!r}, expected one of {', '.join(_FREE)}.")
+        if (self.free == "") != (self.name == "linear"):
+            raise ValueError(f"candidate {self.name!r}: free='' is for 'linear' only.")
+        if self.free == "b" and self.scale is None:
+            raise ValueError(f"candidate {self.name!r}: free='b' needs scale, so that a says nothing new; or use 'ab'.")
         if self.value is None or self.derivative is None:
             import sympy
 
@@ -225,7 +230,9 @@ LIBRARY = (
         parity="odd", monotone=True, complexity=4,
     ),
     Candidate("tanh", _sympy("tanh"), np.tanh, lambda u: 1 - np.tanh(u) ** 2, parity="odd", monotone=True),
-    Candidate("arctan", _sympy("atan"), np.arctan, lambda u: 1 / (1 + u * u), parity="odd", monotone=True, complexity=4),
+    Candidate(
+        "arctan", _sympy("atan"), np.arctan, lambda u: 1 / (1 + u * u), parity="odd", monotone=True, complexity=4,
+    ),
     Candidate(
         "arcsin", _sympy("asin"), np.arcsin, lambda u: 1 / np.sqrt(np.maximum(1 - u * u, 1e-9)), domain=(-1.0, 1.0),
         parity="odd", monotone=True, complexity=5,
@@ -234,7 +241,9 @@ LIBRARY = (
         "arctanh", _sympy("atanh"), np.arctanh, lambda u: 1 / (1 - u * u), domain=(-1.0, 1.0), margin=0.002,
         parity="odd", monotone=True, complexity=5,
     ),
-    Candidate("gaussian", _gaussian, lambda u: np.exp(-u * u), lambda u: -2 * u * np.exp(-u * u), parity="even", complexity=3),
+    Candidate(
+        "gaussian", _gaussian, lambda u: np.exp(-u * u), lambda u: -2 * u * np.exp(-u * u), parity="even", complexity=3,
+    ),
     Candidate("abs", _sympy("Abs"), np.abs, np.sign, "b", scale=1.0, complexity=3),
     Candidate(
         "hinge", _hinge, lambda u: np.maximum(u, 0.0), lambda u: (u > 0) * 1.0, "b", mirrored=True, scale=1.0,

@@ -17,7 +17,7 @@ from kan_tabular.symbolic.search import Search, without
 _FOLDS = 5
 #: Shares of the standard errors that rounding respects, if a formula is not faithful enough.
 _TIGHTNESS = (1.0, 0.1, 0.01)
-#: How much dearer than the training rows make them departures from the network are, if a formula is not faithful enough.
+#: How much dearer departures from the network become than the training rows make them, if a formula is not faithful.
 _SHARPNESS = (1.0, 10.0, 100.0, 1000.0)
 #: Steps of the fits within folds and along the way to simpler formulas.
 _FEW = 4
@@ -181,7 +181,8 @@ def _term(feature, parts, rows, j):
         (part,) = parts
         levels = dict(zip(feature.levels, part.beta[: len(feature.levels)].tolist(), strict=True))
         missing = float(part.beta[-1]) if len(part.beta) > len(levels) else None
-        return Term(feature.name, levels=levels, missing=missing), 0.0
+        average = float(f"{np.average(part.value(), weights=rows.weights):.6g}")
+        return Term(feature.name, levels=levels, missing=missing, other=average), 0.0
     numeric, missing = [p for p in parts if p.atoms], [p for p in parts if not p.atoms]
     x = rows.Z[:, j]
     known = ~np.isnan(x)

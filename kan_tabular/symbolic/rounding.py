@@ -61,9 +61,10 @@ def round_constants(model, response, dispersion, digits="auto", tightness=1.0):
         model, _ = refit(Additive(model.intercept, parts), response, _STEPS)
     V = covariance(model, response, dispersion * tightness**2)
     errors, intercept = np.sqrt(np.maximum(np.diag(V), 0.0)), model.intercept.copy()
+    spread = model.predictor().std(0)
     for k in range(len(intercept)):
         shown = sum(p.constant for p in model.parts if p.output == k)  # beside the intercept in the formula's constant
-        intercept[k] = rounded(intercept[k] + shown, errors[k], digits) - shown
+        intercept[k] = rounded(intercept[k] + shown, max(errors[k], _NEGLIGIBLE * spread[k]), digits) - shown
     return Additive(intercept, model.parts)
 
 

@@ -86,7 +86,7 @@ class Search:
         return new
 
     def rounded(self, digits, tightness=1.0, model=None):
-        """The model with the digits its constants deserve (`round_constants`), at least so many that rows do not tell."""
+        """The model with the digits its constants deserve (`round_constants`), enough that the rows cannot tell."""
         model = self.model if model is None else model
         response, dispersion = self.rows.response, self.dispersion(model)
         allowed = max(1.0, sum(len(p.parameters) for p in model.parts) / 4)

@@ -147,8 +147,8 @@ class Models:
         for k in range(K):
             v = q[:, k]
             size = np.einsum("bn,bn->b", value[:, k], value[:, k])
-            for l in range(k):
-                v -= np.einsum("bn,bn->b", v, q[:, l])[:, None] * q[:, l]
+            for before in range(k):
+                v -= np.einsum("bn,bn->b", v, q[:, before])[:, None] * q[:, before]
             length = np.einsum("bn,bn->b", v, v)
             scale = np.where(length > 1e-13 * size, 1 / np.sqrt(np.maximum(length, 1e-300)), 0.0)
             v *= scale[:, None]

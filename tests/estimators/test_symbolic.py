@@ -95,7 +95,7 @@ def test_saved_and_loaded_it_predicts_the_same(fitted, tmp_path):
 
 
 def test_simpler_formulas(fitted):
-    X, y, _, formula = fitted
+    X, _, _, formula = fitted
     table = formula.pareto_
     assert (np.diff(table["n_terms"]) < 0).all() and table["loss"].iloc[-1] > table["loss"].iloc[0]
     row = len(table) - 2
@@ -144,7 +144,11 @@ def test_regressors(loss):
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"x": rng.uniform(0.2, 3, 500), "z": rng.normal(size=500)})
     mean = np.exp(0.5 + np.log(X["x"]))
-    draws = {"squared_error": mean + 0.1 * rng.normal(size=500), "poisson": rng.poisson(mean), "gamma": mean * rng.gamma(5, 0.2, 500)}  # fmt: skip
+    draws = {
+        "squared_error": mean + 0.1 * rng.normal(size=500),
+        "poisson": rng.poisson(mean),
+        "gamma": mean * rng.gamma(5, 0.2, 500),
+    }
     formula = SymbolicRegressor(loss=loss).fit(X, draws[loss])
     assert np.corrcoef(formula.predict(X), mean)[0, 1] > 0.98
     assert formula.terms_["feature"].iloc[0] == "x"

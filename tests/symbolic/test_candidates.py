@@ -69,11 +69,11 @@ def test_a_candidate_from_its_formula_alone():
 
 
 def test_constant_derivatives_have_the_shape_of_the_argument():
-    assert Candidate("triple", lambda u: 3 * u, free="").derivative(np.zeros((2, 5))).shape == (2, 5)
+    assert Candidate("triple", lambda u: 3 * u).derivative(np.zeros((2, 5))).shape == (2, 5)
 
 
 def test_names_and_instances_are_read():
-    own = Candidate("own", lambda u: u**6, free="b")
+    own = Candidate("own", lambda u: u**6, free="b", scale=6.0)
     assert [c.name for c in read_candidates(["log", own])] == ["log", "own"]
     assert read_candidates(None) is LIBRARY
 
@@ -87,5 +87,9 @@ def test_wrong_candidates_are_refused(wrong, hint):
 def test_wrong_formulas_are_refused():
     with pytest.raises(ValueError, match="free"):
         Candidate("f", lambda u: u, free="c")
+    with pytest.raises(ValueError, match="needs scale"):
+        Candidate("f", lambda u: 1 / (1 + u**2), free="b")
+    with pytest.raises(ValueError, match="linear"):
+        Candidate("f", lambda u: u, free="")
     with pytest.raises(ValueError, match="symbol"):
         Candidate("f", lambda u: u * sympy.Symbol("k"))

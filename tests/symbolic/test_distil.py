@@ -32,7 +32,7 @@ def sums():
 
 @pytest.mark.parametrize("given", ["rows and target", "rows", "nothing"])
 def test_a_sum_is_found_again(sums, given):
-    X, y, clean, model = sums
+    X, y, _, model = sums
     Z = None if given == "nothing" else model._encode(X)
     result = distil(model.network_, Z, y if given == "rows and target" else None, **settings(fidelity=0.99))
     assert {t["feature"]: t["function"] for t in result.terms} == {"a": "log", "b": "sin", "c": "exp", "d": "square"}
