@@ -10,7 +10,7 @@ import numpy as np
 from kan_tabular.exceptions import FidelityError
 from kan_tabular.symbolic.formula import Formula, Sum, T, Term
 from kan_tabular.symbolic.network import FormulaNetwork
-from kan_tabular.symbolic.refit import Additive, Imitation, refit
+from kan_tabular.symbolic.refit import Additive, Imitation, refit, variance
 from kan_tabular.symbolic.rows import read_rows
 from kan_tabular.symbolic.search import Search, without
 
@@ -187,7 +187,7 @@ def _term(feature, parts, rows, j):
     x = rows.Z[:, j]
     known = ~np.isnan(x)
     # Where training had no missing value, and where a missing one is not told apart, it gets the average.
-    neutral = float(numeric[0].value()[known].mean()) if numeric else 0.0
+    neutral = float(np.average(numeric[0].value()[known], weights=rows.weights[known])) if numeric else 0.0
     expression = sum((a.expression(T) for p in numeric for a in p.atoms), 0)
     low, high = (numeric[0].low, numeric[0].high) if numeric else (feature.low, feature.high)
     constant, level = 0.0, None
@@ -204,7 +204,8 @@ def _terms(network, model, rows, formula):
     """What to tell about each term."""
     contributions, out = formula.contributions_encoded(rows.Z), []
     names = network.feature_names
-    sizes = [np.abs(c - np.average(c, axis=0, weights=rows.weights)).mean(0) for c in contributions]
+    centred = [c - np.average(c, axis=0, weights=rows.weights) for c in contributions]
+    sizes = [np.average(np.abs(c), axis=0, weights=rows.weights) for c in centred]
     total = max(sum(s.sum() for s in sizes), 1e-300)
     for k, output in enumerate(formula.outputs):
         for i, term in enumerate(output.terms):
@@ -319,10 +320,9 @@ def _refusal(r2, fidelity, network, rows, model, max_constants):
         for k in range(rows.eta.shape[1]):
             own = sum((p.value() for p in model.parts if (p.feature, p.output) == (j, k)), np.zeros(len(rows.Z)))
             curve = rows.effects[:, j, k]
-            away = own - own.mean() - (curve - curve.mean())
-            misfit[name] = misfit.get(name, 0.0) + float(np.average(away**2, weights=rows.weights))
+            misfit[name] = misfit.get(name, 0.0) + float(variance(own - curve, rows.weights))
     rest = rows.eta - rows.base - rows.effects.sum(1)
-    joint = np.average(rest.var(0)) / max(np.average(rows.eta.var(0)), 1e-300)
+    joint = variance(rest, rows.weights).mean() / max(variance(rows.eta, rows.weights).mean(), 1e-300)
     worst = sorted(misfit, key=misfit.get, reverse=True)[:3]
     advice = (
         f"The columns that formulas miss most: {', '.join(map(repr, worst))}. Allow more constants a term "

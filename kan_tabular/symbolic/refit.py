@@ -104,6 +104,8 @@ class Part:
         The column, NaN where missing.
     missing : float
         For the effect of a missing number: the share of such rows, ``-missing`` being the value of `design` elsewhere.
+    weights : ndarray (n,), optional
+        Frequencies of the rows.
     held : bool
         Whether `beta` is final.
     """
@@ -119,6 +121,7 @@ class Part:
     beta: np.ndarray = field(default_factory=lambda: np.zeros(0))
     penalty: np.ndarray = field(default_factory=lambda: np.zeros(0))
     missing: float = 0.0
+    weights: np.ndarray | None = None
     held: bool = False
 
     @property
@@ -168,7 +171,7 @@ class Part:
         if self.atoms:
             known = ~np.isnan(self.x)
             own = sum(a.evaluate(self.x[known]) for a in self.atoms)
-            out = out + _filled(own, known)
+            out = out + _filled(own, known, self.weights)
         return out
 
     def jacobian(self):
@@ -177,20 +180,27 @@ class Part:
             return self.design[:, : 0 if self.held else None]
         known = ~np.isnan(self.x)
         J = np.column_stack([a.jacobian(self.x[known]) for a in self.atoms])[:, self.moving]
-        J = _filled(J, known)
+        J = _filled(J, known, self.weights)
         return np.column_stack([J, self.design]) if len(self.beta) and not self.held else J
 
     def rows(self, selection):
-        return replace(self, x=self.x[selection], design=self.design[selection] if len(self.beta) else self.design)
+        design = self.design[selection] if len(self.beta) else self.design
+        weights = None if self.weights is None else self.weights[selection]
+        return replace(self, x=self.x[selection], design=design, weights=weights)
 
 
-def _filled(values, known):
+def _filled(values, known, weights):
     """`values` of the known rows, and their mean in the others."""
     if known.all():
         return values
     out = np.empty((len(known), *values.shape[1:]))
-    out[known], out[~known] = values, values.mean(0)
+    out[known], out[~known] = values, np.average(values, axis=0, weights=None if weights is None else weights[known])
     return out
+
+
+def variance(values, weights):
+    """Weighted, over the rows: of each column."""
+    return np.average((values - np.average(values, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kan_tabular.symbolic.refit import Additive, covariance, refit
+from kan_tabular.symbolic.refit import Additive, covariance, refit, variance
 
 #: Digits that anything gets at most.
 _MOST_DIGITS = 6
@@ -61,7 +61,8 @@ def round_constants(model, response, dispersion, digits="auto", tightness=1.0):
         model, _ = refit(Additive(model.intercept, parts), response, _STEPS)
     V = covariance(model, response, dispersion * tightness**2)
     errors, intercept = np.sqrt(np.maximum(np.diag(V), 0.0)), model.intercept.copy()
-    spread = model.predictor().std(0)
+    eta = np.broadcast_to(model.predictor(), (len(response.weights), len(model.intercept)))
+    spread = np.sqrt(variance(eta, response.weights))
     for k in range(len(intercept)):
         shown = sum(p.constant for p in model.parts if p.output == k)  # beside the intercept in the formula's constant
         intercept[k] = rounded(intercept[k] + shown, max(errors[k], _NEGLIGIBLE * spread[k]), digits) - shown

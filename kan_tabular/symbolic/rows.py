@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kan_tabular.symbolic.refit import Imitation, Response
+from kan_tabular.symbolic.refit import Imitation, Response, variance
 
 #: Rows on which formulas are sought; more are thinned out.
 _MOST_ROWS = 10_000
@@ -110,7 +110,7 @@ def _dispersion(network, eta, precision, weights):
     if network.likelihood.scale_known and network.likelihood.name != "quantile":
         return 1.0
     own = getattr(network, "dispersion", None)
-    floor = 1e-3 * float(np.average(eta.var(0)))
+    floor = 1e-3 * float(variance(eta, weights).mean())
     return max(own if own is not None else floor, 1e-300)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from kan_tabular.symbolic.edge import UNIT, EdgeSearch
-from kan_tabular.symbolic.refit import Additive, Imitation, Part, covariance, refit
+from kan_tabular.symbolic.refit import Additive, Imitation, Part, covariance, refit, variance
 from kan_tabular.symbolic.rounding import round_constants
 from kan_tabular.symbolic.rows import working_points
 
@@ -133,8 +133,8 @@ class Search:
 
     def presence(self, part):
         """What a part has to gain to stay: as AIC, since it is shrunk; much more if nobody could see it."""
-        seen = np.average((part.value() - part.value().mean()) ** 2, weights=self.rows.weights)
-        total = np.average(self.rows.eta.var(0))
+        seen = variance(part.value(), self.rows.weights)
+        total = variance(self.rows.eta, self.rows.weights).mean()
         if seen < _INVISIBLE * total:
             return _INVISIBLE_PRICE
         return _PRESENCE * (len(part.beta) or 1) + UNIT
@@ -145,11 +145,11 @@ class Search:
         """A formula for each curve, as the response asks for it beside all other curves."""
         rows, parts = self.rows, []
         intercept = rows.base.astype(float).copy()
-        total = np.average(rows.eta.var(0)) if len(rows.eta) > 1 else 0.0
+        total = variance(rows.eta, rows.weights).mean()
         for j in range(len(self.network.features)):
             for k in range(rows.eta.shape[1]):
                 curve = rows.effects[:, j, k]
-                if curve.var() <= _NOTHING * max(total, 1e-300):
+                if variance(curve, rows.weights) <= _NOTHING * max(total, 1e-300):
                     continue
                 for part, constant in self._parts(j, k, curve):
                     parts.append(part)
@@ -168,12 +168,15 @@ class Search:
             low, high = self._range(j)
             fit = self._edge(j, k, curve)
             if fit.atoms:
-                yield Part(j, k, x, fit.atoms, low, high, ridge=self._ridge(j, curve)), fit.constant
+                yield self._part(j, k, atoms=fit.atoms, low=low, high=high, ridge=self._ridge(j, curve)), fit.constant
         if 0 < share < 1:
             level = curve[~known][0] - np.average(curve[known], weights=self.rows.weights[known])
             design = np.where(known, -share, 1 - share)[:, None]
             penalty = self._penalty(j, "missing", 1)
-            yield Part(j, k, x, design=design, beta=np.array([level]), penalty=penalty, missing=share), 0.0
+            yield self._part(j, k, design=design, beta=np.array([level]), penalty=penalty, missing=share), 0.0
+
+    def _part(self, j, k, **what):
+        return Part(j, k, self.rows.Z[:, j], weights=self.rows.weights, **what)
 
     def _range(self, j):
         x, feature = self.rows.Z[:, j], self.network.features[j]
@@ -188,7 +191,7 @@ class Search:
         penalty = self._penalty(j, "level", levels)
         if len(codes) > levels:
             penalty = np.append(penalty, self._penalty(j, "missing", 1))
-        return Part(j, k, x, design=design, beta=beta, penalty=penalty)
+        return self._part(j, k, design=design, beta=beta, penalty=penalty)
 
     def _edge(self, j, k, target):
         """The cheapest formula for `target` (n,), what column j should add to output k."""
@@ -247,7 +250,9 @@ class Search:
         smoothing = getattr(self.network, "smoothing", None)
         if smoothing is None:
             dispersion = 1.0 if self.rows.dispersion is None else self.rows.dispersion
-            return dispersion / max(curve.var(), 1e-300) if self.rows.response.scale_known else 0.0
+            return (
+                dispersion / max(variance(curve, self.rows.weights), 1e-300) if self.rows.response.scale_known else 0.0
+            )
         s, b = smoothing[j], self.network.inputs[j].coefficients
         own = np.repeat(np.exp(s.rho), s.sizes) * s.scale
         keep = np.repeat([kind in ("linear", "curvature") for kind in s.kinds], s.sizes)
