@@ -9,7 +9,7 @@ import numpy as np
 from kan_tabular.symbolic.refit import Imitation, Response, variance
 
 #: Rows on which formulas are sought; more are thinned out.
-_MOST_ROWS = 10_000
+_MOST_ROWS = 30_000
 #: Rows that stand for the training rows where only their statistics are known.
 _STAND_INS = 1024
 #: Curvature of a row that counts as none, as a share of the largest.
@@ -70,8 +70,9 @@ def read_rows(network, Z=None, y=None, weights=None):
     keep = np.flatnonzero(weights > 0)
     if len(keep) > _MOST_ROWS:
         keep = np.sort(np.random.default_rng(0).permutation(keep)[:_MOST_ROWS])
-    factor = weights.sum() / weights[keep].sum()
-    Z, weights, y = Z[keep], weights[keep] * factor, None if y is None else y[keep]
+    if y is None:  # rows left out say as little about noise as those that are there
+        weights = weights * (weights.sum() / weights[keep].sum())
+    Z, weights, y = Z[keep], weights[keep], None if y is None else y[keep]
     eta = network.forward(Z)
     precision = _precision(network, eta)
     dispersion = _dispersion(network, eta, precision, weights)

@@ -216,3 +216,20 @@ def test_wrong_data_are_refused():
     regressor = KAAMRegressor(loss="gamma").fit(X[["age"]], X["age"])
     with pytest.raises(ValueError, match="above 0"):
         regressor.to_symbolic(X[["age"]], X["age"] - 50)
+
+
+def test_pareto_display_shows_the_stages_beside_the_model(fitted):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from kan_tabular.plots import FormulaParetoDisplay
+
+    X, _, model, formula = fitted
+    display = FormulaParetoDisplay.from_estimator(formula)
+    assert list(display.loss) == list(formula.pareto_["loss"]) and display.chosen == 0
+    assert display.reference == formula.fidelity_["loss_model"]
+    plt.close("all")
+    with pytest.raises(ValueError, match="no losses"):
+        FormulaParetoDisplay.from_estimator(model.to_symbolic())

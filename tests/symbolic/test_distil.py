@@ -172,3 +172,15 @@ def test_digits_follow_the_standard_error(value, error, expected):
 
 def test_so_many_digits_as_asked():
     assert rounded(123.456, 1e-9, 2) == 120.0
+
+
+def test_rows_that_are_thinned_out_do_not_count_twice(monkeypatch):
+    from kan_tabular.symbolic import rows as module
+
+    X, y, _ = truth(300, 0.1)
+    model = KAAMRegressor().fit(X, y)
+    monkeypatch.setattr(module, "_MOST_ROWS", 100)
+    with_target = module.read_rows(model.network_, model._encode(X), y, np.full(300, 2.0))
+    assert len(with_target.Z) == 100 and with_target.weights.sum() == 200
+    imitation = module.read_rows(model.network_, model._encode(X), None, np.full(300, 2.0))
+    assert imitation.weights.sum() == pytest.approx(600)
