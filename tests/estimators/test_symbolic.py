@@ -226,7 +226,7 @@ def test_pareto_display_shows_the_stages_beside_the_model(fitted):
 
     from kan_tabular.plots import FormulaParetoDisplay
 
-    X, _, model, formula = fitted
+    _, _, model, formula = fitted
     display = FormulaParetoDisplay.from_estimator(formula)
     assert list(display.loss) == list(formula.pareto_["loss"]) and display.chosen == 0
     assert display.reference == formula.fidelity_["loss_model"]
