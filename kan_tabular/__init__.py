@@ -15,6 +15,8 @@ __all__ = [
     "LogisticKAN",
     "SKANClassifier",
     "SKANRegressor",
+    "SymbolicClassifier",
+    "SymbolicRegressor",
     "__version__",
     "load",
 ]
@@ -27,6 +29,8 @@ _HOMES = {
     "LogisticKAN": "kan_tabular.estimators.network",
     "SKANClassifier": "kan_tabular.estimators.selectable",
     "SKANRegressor": "kan_tabular.estimators.selectable",
+    "SymbolicClassifier": "kan_tabular.estimators.symbolic",
+    "SymbolicRegressor": "kan_tabular.estimators.symbolic",
     "load": "kan_tabular.persistence",
 }
 

@@ -15,3 +15,11 @@ class ModelFileError(ValueError):
 
 class UnseenCategoryWarning(UserWarning):
     """A category level that the training data did not have."""
+
+
+class FormulaError(ValueError):
+    """A formula that cannot be built, evaluated everywhere, or written in the language asked for."""
+
+
+class FidelityError(ValueError):
+    """No formula is as faithful to the model as asked."""

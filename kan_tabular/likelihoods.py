@@ -38,9 +38,12 @@ class Likelihood(ABC):
         Whether shifting and scaling the target does the same to ``eta``, so that networks may standardise it.
     lowest, above_lowest : float, bool
         Smallest target, and whether it is itself excluded.
+    link_name : str
+        How formulas know `inverse_link` of what users see (`kan_tabular.symbolic.formula.INVERSE_LINKS`).
     """
 
     name: str
+    link_name = "identity"
     n_outputs = 1
     scale_known = True
     canonical = True
@@ -138,6 +141,7 @@ class Bernoulli(Likelihood):
     """Two classes (``y`` 0 or 1), logit link."""
 
     name = "log_loss"
+    link_name = "logit"
 
     def link(self, mean):
         return np.log(mean / (1 - mean))
@@ -179,6 +183,7 @@ class Multinomial(Likelihood):
     """
 
     name = "multinomial"
+    link_name = "softmax"
     arguments = ("n_classes",)
 
     def __init__(self, n_classes):
@@ -238,6 +243,8 @@ def helmert(k):
 
 class _LogLink(Likelihood):
     """Positive mean, ``eta`` its log."""
+
+    link_name = "log"
 
     def link(self, mean):
         return np.log(mean)
@@ -361,6 +368,7 @@ class Quantile(Likelihood):
     """
 
     name = "quantile"
+    link_name = "sorted"
     arguments = ("levels",)
     moves_with_target = True
     #: Width of the rounded corner.

@@ -45,6 +45,8 @@ _ESTIMATORS = {
     "LogisticKAN": "kan_tabular.estimators.network",
     "SKANClassifier": "kan_tabular.estimators.selectable",
     "SKANRegressor": "kan_tabular.estimators.selectable",
+    "SymbolicClassifier": "kan_tabular.estimators.symbolic",
+    "SymbolicRegressor": "kan_tabular.estimators.symbolic",
 }
 
 # JSON objects with this key stand for what JSON has no word for: tuples, NumPy values, infinities.
@@ -105,7 +107,7 @@ def load(path):
 
     Returns
     -------
-    KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier, ...
+    an estimator of `kan_tabular`
         The fitted estimator.
 
     Raises

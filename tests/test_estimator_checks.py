@@ -14,6 +14,8 @@ from kan_tabular import (
     LogisticKAN,
     SKANClassifier,
     SKANRegressor,
+    SymbolicClassifier,
+    SymbolicRegressor,
 )
 
 _SHORT = {"max_iter": 3, "n_estimators": 2}
@@ -48,6 +50,8 @@ def expected_failed_checks(estimator):
         SKANClassifier(**_TINY),
         SKANRegressor(**_TINY, choose="edges"),
         DualChannelKAN(**_SHORT, hidden_layer_sizes=(4,), n_qubits=2),
+        SymbolicClassifier(),
+        SymbolicRegressor(),
     ],
     expected_failed_checks=expected_failed_checks,
 )

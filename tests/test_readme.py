@@ -92,6 +92,7 @@ def test_extending_guide(monkeypatch):
     assert (error**2).mean() < 0.05 * names["truth"].var()
     assert names["waves"].network_.inputs[0].basis.family.name == "multiquadric"
     assert (names["residual"] ** 2).mean() < 0.05 * np.sin(names["column"]).var()
+    assert list(names["found"].terms_["function"]) == ["softsign"]
 
 
 def test_families_page():

@@ -100,6 +100,52 @@ class FittedMixin:
         check_is_fitted(self)
         save(self, path)
 
+    def to_symbolic(
+        self, X=None, y=None, *, sample_weight=None, fidelity=0.98, max_complexity=3, candidates=None, digits="auto"
+    ):
+        """The model as a formula, itself an estimator.
+
+        Each curve becomes a function in closed form, in the units of its column. Categories and missing values become
+        tables. With X and y the constants are fitted jointly to the likelihood (and kept if the formula is as faithful
+        to the model as asked, otherwise fitted to the model); with X alone to the model's predictions; with neither to
+        the model under the training density of each column, for which nothing else is needed.
+
+        Parameters
+        ----------
+        X : table of shape (n, n_features), optional
+            Such as the training rows. Rows the model has not seen make the comparison in ``fidelity_`` fair.
+        y : array-like (n,), optional
+            Targets of these rows.
+        sample_weight : array-like (n,), optional
+            Frequencies of these rows.
+        fidelity : float or None, default=0.98
+            Least R2 of the formula's linear predictor with the model's. None: whatever it is.
+        max_complexity, candidates, digits
+            As in `SymbolicClassifier`.
+
+        Returns
+        -------
+        formula : SymbolicClassifier or SymbolicRegressor
+            Fitted: ``expression_``, ``terms_``, ``fidelity_``, ``pareto_``, ``latex()``, ``to_sql()`` ...
+
+        Raises
+        ------
+        FidelityError
+            If no formula is that faithful: which columns are missed, and what to do.
+        """
+        from kan_tabular.estimators.symbolic import symbolic_of
+
+        return symbolic_of(
+            self,
+            X,
+            y,
+            sample_weight,
+            fidelity=fidelity,
+            max_complexity=max_complexity,
+            candidates=candidates,
+            digits=digits,
+        )
+
     def _explanation(self, values, X, base=None):
         """Contributions (n, p, n_outputs) to the predictions of the table X, as shap has them."""
         network = self.network_

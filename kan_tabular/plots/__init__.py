@@ -6,10 +6,18 @@ matplotlib figure and axes are kept as ``figure_`` and ``ax_`` or ``axes_``.
 
 from importlib import import_module
 
-__all__ = ["ContributionDisplay", "ImportanceDisplay", "NetworkDisplay", "ShapeDisplay", "SpacesDisplay"]
+__all__ = [
+    "ContributionDisplay",
+    "FormulaParetoDisplay",
+    "ImportanceDisplay",
+    "NetworkDisplay",
+    "ShapeDisplay",
+    "SpacesDisplay",
+]
 
 _MODULES = {
     "ContributionDisplay": "contribution",
+    "FormulaParetoDisplay": "formula",
     "ImportanceDisplay": "importance",
     "NetworkDisplay": "network",
     "ShapeDisplay": "shape",
