@@ -209,7 +209,9 @@ def train(
             watch.forget(epoch)
         elif last or epoch in looks:
             watch.look(epoch)
-            last = last or (network.settled and watch.stale(epoch, schedule.patience))
+            if not last and network.settled and watch.stale(epoch, schedule.patience):
+                last = True
+                network.advance(1.0)  # changes nothing: for the record
         if epoch == selection and not last:
             kept = select(watch.eta)
             if len(kept) < S:

@@ -380,6 +380,7 @@ def test_patience_counts_in_the_last_stage_only():
     net, trained, _ = run(noise, learning_rate=0.3, patience=2, epochs=100)
     assert 30 + 2 <= trained.n_epochs < 100 and net.stage == 3 and is_pruned(net)
     assert trained.best_epoch.max() >= 30
+    assert len(net.path) == trained.n_epochs + 1 and net.path[-1][0] == 1.0
 
 
 @pytest.mark.parametrize("held", [True, False])
