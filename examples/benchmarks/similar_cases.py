@@ -5,9 +5,9 @@ Usage::
     python examples/benchmarks/similar_cases.py --out docs/benchmarks/similar-cases.md
 
 Data: 30 independent normal columns and a logistic response; the model is fitted on the first 20,000 rows, the cases are
-all of them. Each query is a new row by itself, as in a consulting room, in the space of contributions. Shown are the median
-and the 95th percentile over `QUERIES` of them. `NearestNeighbors` searches the same coordinates; the k-d tree is left out
-above `TREE_UP_TO` cases. BLAS runs on the threads it is given (`OMP_NUM_THREADS`).
+all of them. Each query is a new row by itself, as in a consulting room, in the space of contributions. Shown are the
+median and the 95th percentile over `QUERIES` of them. `NearestNeighbors` searches the same coordinates; the k-d tree is
+left out above `TREE_UP_TO` cases. BLAS runs on the threads it is given (`OMP_NUM_THREADS`).
 """
 
 import argparse
@@ -60,8 +60,8 @@ def measure(model, X, y, queries):
         if algorithm == "brute" or len(X) <= TREE_UP_TO:
             peer = NearestNeighbors(n_neighbors=5, algorithm=algorithm).fit(rows)
             row[algorithm] = milliseconds(peer.kneighbors, points)
-            apart = max(np.abs(peer.kneighbors(p)[0] - cases.kneighbors(q)[0]).max() for p, q in zip(points, queries))
-            assert apart < 1e-6, "the searches disagree"
+            for point, query in zip(points, queries, strict=True):
+                np.testing.assert_allclose(peer.kneighbors(point)[0], cases.kneighbors(query)[0], atol=1e-6)
     return row
 
 
@@ -70,11 +70,11 @@ def page(rows):
     lines = [
         "# Time of a query for similar cases",
         "",
-        f"{N_COLUMNS} numeric columns, one query at a time, 5 neighbours, exact (`examples/benchmarks/similar_cases.py`). "
-        "Milliseconds, median (95th percentile).",
-        "`kneighbors` and `query` start from a table's row and include its contributions; the columns of scikit-learn's "
-        "`NearestNeighbors` start from",
-        "contributions. `fit` stores the cases and measures the usual distances, in seconds.",
+        f"{N_COLUMNS} numeric columns, one query at a time, 5 neighbours, exact",
+        "(`examples/benchmarks/similar_cases.py`). Milliseconds, median (95th percentile).",
+        "`kneighbors` and `query` start from a table's row and include its contributions;",
+        "the columns of scikit-learn's `NearestNeighbors` start from contributions.",
+        "`fit` stores the cases and measures the usual distances, in seconds.",
         "",
         "| cases | fit, s | `kneighbors`, ms | `query`, ms | scikit-learn brute, ms | scikit-learn k-d tree, ms |",
         "|---:|---:|---:|---:|---:|---:|",

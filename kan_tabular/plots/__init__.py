@@ -6,12 +6,24 @@ matplotlib figure and axes are kept as ``figure_`` and ``ax_`` or ``axes_``.
 
 from importlib import import_module
 
-__all__ = ["ContributionDisplay", "ImportanceDisplay", "NetworkDisplay", "ShapeDisplay", "SpacesDisplay"]
+__all__ = [
+    "ContributionDisplay",
+    "ImportanceDisplay",
+    "NeighborDisplay",
+    "NetworkDisplay",
+    "NomogramDisplay",
+    "RadarDisplay",
+    "ShapeDisplay",
+    "SpacesDisplay",
+]
 
 _MODULES = {
     "ContributionDisplay": "contribution",
     "ImportanceDisplay": "importance",
+    "NeighborDisplay": "neighbors",
     "NetworkDisplay": "network",
+    "NomogramDisplay": "nomogram",
+    "RadarDisplay": "radar",
     "ShapeDisplay": "shape",
     "SpacesDisplay": "spaces",
 }
