@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from scipy.spatial.distance import cdist
+from threadpoolctl import ThreadpoolController
 
 METRICS = ("euclidean", "manhattan")
 
@@ -51,7 +54,9 @@ class ExactSearch:
         distances, indices = np.empty((len(points), k)), np.empty((len(points), k), dtype=np.intp)
         for start in range(0, len(points), _BATCH):
             batch = slice(start, start + _BATCH)
-            candidates = self._candidates(points[batch], k, None if own is None else own[batch])
+            # Threads gain nothing on blocks of this size, and lose much on a busy machine.
+            with _blas().limit(limits=1, user_api="blas"):
+                candidates = self._candidates(points[batch], k, None if own is None else own[batch])
             for i, at in enumerate(candidates, start):
                 d = self._distances(self.rows[at] - points[i])
                 order = np.lexsort((at, d))[:k]
@@ -86,10 +91,18 @@ class ExactSearch:
     def _rough(self, points, block):
         """What orders the rows of a block as their distances do, up to rounding: (m, rows)."""
         if self.metric == "euclidean":
-            return self._sizes[block] - 2 * (points @ self.rows[block].T)
+            rough = (-2 * points) @ self.rows[block].T
+            rough += self._sizes[block]
+            return rough
         return cdist(points, self.rows[block], "cityblock")
 
     @staticmethod
     def _kept(parts, limit):
         at, rough = (np.concatenate(values) for values in zip(*parts, strict=True))
         return at[(rough <= limit) & (rough < np.inf)]
+
+
+@cache
+def _blas():
+    """The BLAS libraries of this process; looking them up takes milliseconds, so once."""
+    return ThreadpoolController()

@@ -24,7 +24,8 @@ class NeighborDisplay:
 
     The stronger the shade of a cell, the more of the distance between the two comes from it. In the space of
     contributions (to a single score) the colour tells in which direction: whether this case's value raises or lowers
-    the prediction, compared with the row's. It is recommended to use :meth:`from_estimator`. All parameters are stored as attributes.
+    the prediction, compared with the row's. It is recommended to use :meth:`from_estimator`. All parameters are stored
+    as attributes.
 
     Parameters
     ----------

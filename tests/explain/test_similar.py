@@ -328,6 +328,12 @@ def test_novelty_is_the_rank_among_leave_one_out_distances(model):
     assert (SimilarCases(model).fit(TABLE).novelty(TABLE)["percentile"] <= 100 * (usual == 0).mean()).all()
 
 
+def test_a_case_with_a_twin_is_amid_cases_with_twins(model):
+    twice = pd.concat([TABLE[:20], TABLE[:20]])
+    found = SimilarCases(model).fit(twice).novelty(TABLE[:3])
+    assert found["percentile"].tolist() == [50.0] * 3 and not found["out_of_distribution"].any()
+
+
 def test_novelty_of_many_cases_is_measured_on_a_thousand():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(3000, 2))
@@ -359,6 +365,7 @@ def test_small_groups_are_suppressed(model):
     sizes = table.groupby(["ward", "sex"])["age"].transform("size")
     smallest = sizes.min()
     cases = SimilarCases(model, n_neighbors=20, min_group=smallest + 1).fit(table, DIED, ids=np.arange(160) + 1000)
+    assert SimilarCases(model, min_group=smallest).fit(table).n_suppressed_ == 0
     small = (sizes <= smallest).to_numpy()
     assert cases.n_suppressed_ == small.sum() == smallest
     found, (distances, indices) = cases.query(table), cases.kneighbors(table)
