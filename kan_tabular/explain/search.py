@@ -14,14 +14,17 @@ METRICS = ("euclidean", "manhattan")
 _BLOCK = 4096
 #: Points that are searched for together.
 _BATCH = 64
+#: Distances that differ by less, relative to the size of the coordinates, are equal: the last digits of what a network
+#: says about a row depend on the rows beside it.
+_EQUAL = 1e-12
 
 
 class ExactSearch:
     """The nearest of many rows to a few points.
 
     A fast pass finds all rows that could be among the nearest given its rounding errors: for Euclidean distances
-    ``|c|^2 - 2 c'x``, one matrix product. Their distances are then computed from the differences themselves, so that
-    equal rows get equal distances and all is right to the last digits.
+    ``|c|^2 - 2 c'x``, one matrix product. Their distances are then computed from the differences themselves, right to
+    the last digits; those that differ by rounding errors alone count as equal.
 
     Parameters
     ----------
@@ -58,10 +61,25 @@ class ExactSearch:
             with _blas().limit(limits=1, user_api="blas"):
                 candidates = self._candidates(points[batch], k, None if own is None else own[batch])
             for i, at in enumerate(candidates, start):
-                d = self._distances(self.rows[at] - points[i])
-                order = np.lexsort((at, d))[:k]
-                distances[i], indices[i] = d[order], at[order]
+                found = self._in_order(at, points[i])
+                distances[i], indices[i] = found[0][:k], found[1][:k]
         return distances, indices
+
+    def _in_order(self, at, point):
+        """Distances of the rows `at` from a point, nearest first, and these rows; of equal ones the first row first."""
+        d = self._distances(self.rows[at] - point)
+        by_distance = np.argsort(d, kind="stable")
+        d, at = d[by_distance], at[by_distance]
+        equal = _EQUAL * self._reach(point[None])[0]
+        begins = np.diff(d, prepend=-np.inf) > equal
+        group = np.cumsum(begins) - 1
+        d = np.where(d[begins] <= equal, 0.0, d[begins])[group]
+        return d, at[np.lexsort((at, group))]
+
+    def _reach(self, points):
+        """What no distance from the points exceeds (m,)."""
+        power = 0.5 if self.metric == "euclidean" else 1.0
+        return self._largest**power + self._size(points) ** power
 
     def _distances(self, differences):
         if self.metric == "euclidean":
@@ -70,9 +88,11 @@ class ExactSearch:
 
     def _candidates(self, points, k, own):
         """Rows that may be among the `k` nearest, for each point."""
-        size = self._size(points)
-        # Rounding errors of a sum of q products, twice (both sides of a comparison) and with a margin.
-        slack = 8 * (points.shape[1] + 4) * np.finfo(float).eps * (self._largest + size)
+        # Rounding errors of a sum of q products, twice (both sides of a comparison) and with a margin; and what counts
+        # as equal: (d + e)^2 - d^2 on the scale of squares.
+        slack = 8 * (points.shape[1] + 4) * np.finfo(float).eps * (self._largest + self._size(points))
+        reach = self._reach(points)
+        slack += 2 * _EQUAL * (reach**2 if self.metric == "euclidean" else reach)
         best = np.full((len(points), k), np.inf)
         found = [[] for _ in points]
         for start in range(0, len(self.rows), _BLOCK):

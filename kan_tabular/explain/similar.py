@@ -189,7 +189,7 @@ class SimilarCases(BaseEstimator):
         check_is_fitted(self)
         Z = self._encode(X)
         found = self._nearest(Z, n_neighbors)
-        differences, shares = self._compare(Z, found[1])
+        differences, shares = self._compare(Z, *found)
         distances, indices = (part.ravel() for part in self._suppress(*found))
         said, values = self._cases.columns(indices, self._classes, self._prediction_names)
         names = [(j, name) for j, name in enumerate(self._source.shown_names) if not self._hidden[j]]
@@ -342,11 +342,11 @@ class SimilarCases(BaseEstimator):
         shown = self._cases.shown[indices]
         return np.where(shown, distances, np.nan), np.where(shown, indices, -1)
 
-    def _compare(self, Z, indices):
+    def _compare(self, Z, distances, indices):
         """Differences and shares (m k, p) of the features, for each query and neighbour."""
         points = self._space.coordinates(Z)
         differences, shares = [], []
-        for z, point, own in zip(Z, points, indices, strict=True):
+        for z, point, apart, own in zip(Z, points, distances, indices, strict=True):
             cases = None if self._encoded is None else self._encoded[own]
             d = self._search.rows[own] - point
             difference, parts = self._space.compare(d, self.metric, cases, z)
@@ -355,7 +355,7 @@ class SimilarCases(BaseEstimator):
                 rest = whole - parts[:, ~self._hidden].sum(1, keepdims=True)
                 parts[:, self._hidden] = rest / self._hidden.sum()
             differences.append(difference)
-            shares.append(np.divide(parts, whole, out=np.zeros_like(parts), where=whole > 0))
+            shares.append(np.divide(parts, whole, out=np.zeros_like(parts), where=apart[:, None] > 0))
         return np.concatenate(differences), np.concatenate(shares)
 
     def _get_state(self):

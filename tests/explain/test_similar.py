@@ -96,6 +96,31 @@ def test_rounding_far_from_the_origin_changes_nothing():
     assert (rough.argsort(1)[:, :7] != indices).any()
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_rounding_errors_do_not_break_ties(metric):
+    """The last digits of what a network says about a row may depend on the rows beside it."""
+    rng = np.random.default_rng(0)
+    twins = np.tile(rng.normal(size=(50, 8)), (200, 1))
+    noisy = twins * (1 + 1e-15 * rng.integers(-4, 5, twins.shape))
+    assert (noisy[:50] != noisy[50:100]).any()
+    distances, indices = ExactSearch(noisy, metric).nearest(twins[:50], 300)
+    np.testing.assert_array_equal(indices[:, :200], np.arange(50)[:, None] + 50 * np.arange(200))
+    assert not distances[:, :200].any() and (np.diff(distances) >= 0).all()
+    assert (np.diff(indices[:, 200:]) == 50).all()  # the next best, far enough from the third
+
+
+@pytest.mark.parametrize("space", ["contribution", "embedding"])
+def test_twins_tie_in_networks(network, space):
+    one = TABLE.drop_duplicates()
+    cases, n = SimilarCases(network, space=space).fit(pd.concat([one, one, one[::-1]], ignore_index=True)), len(one)
+    rows = np.arange(n)
+    expected = np.stack([rows, rows + n, 3 * n - 1 - rows], 1)
+    distances, indices = cases.kneighbors(one, 3)
+    np.testing.assert_array_equal(indices, expected)
+    assert not distances.any() and not cases.query(one, 3).filter(regex="^share__").any(axis=None)
+    np.testing.assert_array_equal(cases.kneighbors(one[7:8], 3)[1], expected[7:8])
+
+
 def test_a_case_is_not_its_own_neighbour_even_among_twins(model):
     twice = pd.concat([TABLE[:20], TABLE[:20], TABLE[:20]], ignore_index=True)
     distances, indices = SimilarCases(model, n_neighbors=2).fit(twice).kneighbors()
