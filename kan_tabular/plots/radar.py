@@ -225,6 +225,7 @@ class RadarDisplay:
                 (angle, ax.get_rmax()),
                 xytext=(9 * side, 9 * np.cos(angle)),
                 textcoords="offset points",
+                annotation_clip=False,  # by rounding, the rim may count as outside
                 va="center",
                 **turned,
             )

@@ -75,6 +75,33 @@ def test_neighbours_are_drawn_as_the_row_would_be(model):
     assert texts[2] == "3 others" and texts[0].startswith("P(well): ")
 
 
+@pytest.mark.parametrize("n_features", [1, 2, 3, 4, 8, 12, 13, 24])
+def test_every_spoke_has_its_name_beside_its_end(n_features):
+    names = [f"column {j}" for j in range(n_features)]
+    display = RadarDisplay(
+        values=np.linspace(0.2, 0.8, n_features),
+        average=0.5,
+        importances=np.arange(n_features)[::-1],
+        feature_names=names,
+        data=np.arange(n_features),
+        prediction=0.6,
+        prediction_name="P(sick)",
+    ).plot(max_features=n_features)
+    display.figure_.savefig(io.BytesIO())
+    ax, renderer = display.ax_, display.figure_.canvas.get_renderer()
+    radius = ax.get_window_extent().width / 2
+    center = np.array(ax.get_window_extent().get_points()).mean(0)
+    for j, text in enumerate(ax.texts):
+        assert text.get_text() == f"{names[j]} = {j}"
+        box = text.get_tightbbox(renderer)
+        assert np.isfinite(box.get_points()).all()  # else it is not drawn
+        angle = 2 * np.pi * j / n_features
+        end = center + radius * np.array([np.sin(angle), np.cos(angle)])
+        gap = end - np.clip(end, box.min, box.max)
+        assert 0 < np.hypot(*gap) < 25 or n_features > 12  # a turned box may reach back over the end of its spoke
+        assert np.hypot(*gap) < 25
+
+
 def test_counts_are_drawn_on_their_own_scale():
     counts = np.round(np.exp(SCORE))
     model = KAAMRegressor(loss="poisson").fit(TABLE, counts)
