@@ -45,11 +45,12 @@ _ESTIMATORS = {
     "LogisticKAN": "kan_tabular.estimators.network",
     "SKANClassifier": "kan_tabular.estimators.selectable",
     "SKANRegressor": "kan_tabular.estimators.selectable",
+    "SimilarCases": "kan_tabular.explain.similar",
     "SymbolicClassifier": "kan_tabular.estimators.symbolic",
     "SymbolicRegressor": "kan_tabular.estimators.symbolic",
 }
 
-# JSON objects with this key stand for what JSON has no word for: tuples, NumPy values, infinities.
+# JSON objects with this key stand for what JSON has no word for: tuples, NumPy values, infinities, a model in another.
 _KIND = "__kind__"
 
 
@@ -58,7 +59,7 @@ def save(estimator, path):
 
     Parameters
     ----------
-    estimator : KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SKANClassifier, ...
+    estimator : KAAMClassifier, KAAMRegressor, LogisticKAN, KANRegressor, SimilarCases, ...
         A fitted estimator of `kan_tabular`.
     path : str or path-like
         The file to write. An existing file is replaced only after the new one is complete.
@@ -74,17 +75,14 @@ def save(estimator, path):
     FileNotFoundError
         If the folder of `path` does not exist.
     """
-    name = type(estimator).__name__
-    if name not in _ESTIMATORS or type(estimator) is not _estimator_class(name):
+    if not _is_savable(estimator):
+        name = type(estimator).__name__
         raise TypeError(f"cannot save a {name}: only {_and(_ESTIMATORS)} can be written to a model file")
     from sklearn.utils.validation import check_is_fitted
 
     check_is_fitted(estimator)
     target = check_target(path)
-    attributes, arrays = estimator._get_state()
-    params = {key: _encode(value, f"parameter {key}") for key, value in estimator.get_params(deep=False).items()}
-    arrays = {key: _storable(value, key) for key, value in arrays.items()}
-    _write_atomically(target, _pack(name, params, _encode(attributes, "attribute"), arrays))
+    _write_atomically(target, _pack(*_describe(estimator)))
 
 
 def check_target(path):
@@ -129,7 +127,6 @@ def load(path):
     name = spec["estimator"]
     if name not in _ESTIMATORS:
         raise ModelFileError(f"cannot load {path}: it holds a {name!r}, which this version does not know")
-    cls = _estimator_class(name)
     # Whatever goes wrong from here on, the cause is what the file says; tell the user that, and keep the cause.
     try:
         from safetensors.numpy import load as load_arrays
@@ -139,13 +136,47 @@ def load(path):
             key: np.array(value, order="F" if key in fortran else "C")
             for key, value in load_arrays(array_bytes).items()
         }
-        return cls._from_state(_decode(spec["params"]), _decode(spec["attributes"]), arrays)
+        return _restore(spec, arrays)
     except Exception as error:
         raise ModelFileError(f"cannot load {path}: its contents do not describe a {name}") from error
 
 
 def _estimator_class(name):
     return getattr(import_module(_ESTIMATORS[name]), name)
+
+
+def _is_savable(value):
+    name = type(value).__name__
+    return name in _ESTIMATORS and type(value) is _estimator_class(name)
+
+
+def _describe(estimator):
+    """Plain data and arrays of a fitted estimator; arrays of one among its parameters are named ``<parameter>/...``."""
+    attributes, arrays = estimator._get_state()
+    arrays = {key: _storable(value, key) for key, value in arrays.items()}
+    params = {}
+    for key, value in estimator.get_params(deep=False).items():
+        if _is_savable(value):
+            inner, own = _describe(value)
+            params[key] = {_KIND: "model", **inner}
+            arrays |= {f"{key}/{name}": array for name, array in own.items()}
+        else:
+            params[key] = _encode(value, f"parameter {key}")
+    name = type(estimator).__name__
+    return {"estimator": name, "params": params, "attributes": _encode(attributes, "attribute")}, arrays
+
+
+def _restore(spec, arrays):
+    """The estimator that `_describe` described."""
+    params = {}
+    for key, value in spec["params"].items():
+        if isinstance(value, dict) and value.get(_KIND) == "model":
+            start = f"{key}/"
+            inner = {name.removeprefix(start): a for name, a in arrays.items() if name.startswith(start)}
+            params[key] = _restore(value, inner)
+        else:
+            params[key] = _decode(value)
+    return _estimator_class(spec["estimator"])._from_state(params, _decode(spec["attributes"]), arrays)
 
 
 def _and(names):
@@ -156,7 +187,7 @@ def _and(names):
 # ---- the file ----
 
 
-def _pack(name, params, attributes, arrays):
+def _pack(description, arrays):
     from safetensors.numpy import save as save_arrays
 
     array_bytes = save_arrays({key: np.ascontiguousarray(a).reshape(a.shape) for key, a in arrays.items()})
@@ -164,9 +195,7 @@ def _pack(name, params, attributes, arrays):
         "format": FORMAT,
         "schema": SCHEMA,
         "kan_tabular": kan_tabular.__version__,
-        "estimator": name,
-        "params": params,
-        "attributes": attributes,
+        **description,
         "fortran": sorted(key for key, a in arrays.items() if a.flags.f_contiguous and not a.flags.c_contiguous),
         "arrays_sha256": hashlib.sha256(array_bytes).hexdigest(),
     }

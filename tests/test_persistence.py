@@ -74,6 +74,25 @@ def _set(**fields):
     return change
 
 
+def test_a_model_among_the_parameters_is_kept_with_it(tmp_path):
+    inner = Fake(smoothing=2.0).fit({"n": 1}, {"w": np.arange(3.0)})
+    persistence.save(Fake(names=inner).fit({"n": 2}, {"w": np.arange(4.0), "v": np.ones(1)}), tmp_path / "model.kan")
+    outer = persistence.load(tmp_path / "model.kan")
+    assert (outer.attributes_, outer.names.attributes_, outer.names.smoothing) == ({"n": 2}, {"n": 1}, 2.0)
+    assert_array_equal(outer.arrays_["w"], np.arange(4.0))
+    assert_array_equal(outer.names.arrays_["w"], np.arange(3.0))
+    assert list(outer.names.arrays_) == ["w"]
+
+    def rename(members):
+        spec = json.loads(members["model.json"])
+        spec["params"]["names"]["estimator"] = "Popen"
+        members["model.json"] = json.dumps(spec).encode()
+
+    _edit(tmp_path / "model.kan", rename)
+    with pytest.raises(ModelFileError, match="do not describe a Fake"):
+        persistence.load(tmp_path / "model.kan")
+
+
 VALUES = [
     None,
     True,

@@ -223,6 +223,16 @@ class DeepNetwork(NetworkBase):
         base = self.head(nothing)
         return self._per_feature(Z, lambda h, own, said: self.head(nothing + own) - base)
 
+    def sums(self, Z):
+        """What the first layer adds up in the hidden nodes of all members, before any multiply: (n, M H)."""
+        first, bias = self._first, self.bias.ravel()
+        return np.concatenate([self.columns(Z[rows]) @ first + bias for rows in self._blocks(len(Z))])
+
+    def sums_by_feature(self, Z):
+        """Each feature's part of `sums`, which the bias completes: (n, p, M H)."""
+        X = self.columns(Z)
+        return np.stack([X[:, own] @ self._first[own] for own in self.column_slices], axis=1)
+
     def left_out(self, Z):
         """Change of the linear predictor when a feature's edges are set to their training mean: (n, p, n_outputs)."""
         return self._per_feature(Z, lambda h, own, said: said - self.head(h - own))

@@ -72,6 +72,10 @@ class FittedNetwork(NetworkBase):
         """What each feature adds to the linear predictor: (n, p, n_outputs)."""
         return self._curves.evaluate(Z)
 
+    def effects(self, Z):
+        """Each feature on its own, as a network of any depth has it: in one layer, its contributions."""
+        return self.contributions(Z)
+
     @cached_property
     def base(self):
         """Linear predictor of the average row: (n_outputs,)."""

@@ -10,7 +10,10 @@ __all__ = [
     "ContributionDisplay",
     "FormulaParetoDisplay",
     "ImportanceDisplay",
+    "NeighborDisplay",
     "NetworkDisplay",
+    "NomogramDisplay",
+    "RadarDisplay",
     "ShapeDisplay",
     "SpacesDisplay",
 ]
@@ -19,7 +22,10 @@ _MODULES = {
     "ContributionDisplay": "contribution",
     "FormulaParetoDisplay": "formula",
     "ImportanceDisplay": "importance",
+    "NeighborDisplay": "neighbors",
     "NetworkDisplay": "network",
+    "NomogramDisplay": "nomogram",
+    "RadarDisplay": "radar",
     "ShapeDisplay": "shape",
     "SpacesDisplay": "spaces",
 }

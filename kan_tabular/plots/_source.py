@@ -1,6 +1,7 @@
 """What the displays read from a model: its public results, with the names and units of the table the user knows."""
 
 import difflib
+import numbers
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,6 +62,33 @@ class Source:
         if class_ not in self.classes:
             raise ValueError(f"class_={class_!r} is not a class of the model; choose one of {_listing(self.classes)}.")
         return self.classes.index(class_)
+
+    def prediction(self, table, class_=None):
+        """What the model predicts for one row, as it takes it.
+
+        Returns
+        -------
+        output : int
+            Position of what is shown among the classes, targets or quantiles: of `class_` (several targets: its
+            position), by default the second of two classes, the predicted one of more, the first target.
+        value : float
+        name : str
+            ``"P(class)"``, or ``"predicted value"``.
+        """
+        model = self.estimator
+        if is_classifier(model):
+            probabilities = model.predict_proba(table)[0]
+            if class_ is None and self.classes is not None:
+                class_ = self.classes[int(np.argmax(probabilities))]
+            k = self.class_index(class_)
+            k = 1 if k is None else k
+            return k, float(probabilities[k]), f"P({model.classes_[k]})"
+        values = np.asarray(model.predict(table), dtype=float).ravel()
+        if class_ is None:
+            return 0, float(values[0]), "predicted value"
+        if len(values) == 1 or class_ not in range(len(values)):
+            raise ValueError(f"class_={class_!r}: give None, or the position of one of several targets or quantiles.")
+        return class_, float(values[class_]), f"predicted value {class_}"
 
     def transform(self, X):
         """The table as the model gets it."""
@@ -168,6 +196,29 @@ def read_source(estimator, *, needs, display):
     if len(set(shown)) < len(shown):
         shown = names
     return Source(model, preprocessing, names, shown, columns)
+
+
+def one_row(X, row):
+    """The row at a position of a table, as a table of one row."""
+    if getattr(X, "ndim", 2) != 2:
+        raise ValueError(f"X must be a table with rows and columns; got {type(X).__name__} of {X.ndim} dimension(s).")
+    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    if isinstance(row, bool) or not isinstance(row, numbers.Integral):
+        raise TypeError(f"row must be the position of a row, an integer; got {row!r}.")
+    if not -n_rows <= row < n_rows:
+        raise ValueError(f"row={row} is outside the table, which has {n_rows} rows.")
+    start = int(row) % n_rows
+    return X.iloc[start : start + 1] if hasattr(X, "iloc") else X[start : start + 1]
+
+
+def shown_data(source, table, encoded):
+    """Values of the row, from the original table where its columns reach the model under their own names."""
+    if source.preprocessing is None:
+        return list(encoded)
+    columns = getattr(table, "columns", None)
+    cells = table.to_numpy() if columns is not None else np.asarray(table, dtype=object)
+    original = dict(zip(source.columns, cells[0], strict=True))
+    return [original.get(name, value) for name, value in zip(source.shown_names, encoded, strict=True)]
 
 
 def _names_out(model, preprocessing, names):

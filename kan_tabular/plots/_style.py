@@ -1,5 +1,6 @@
 """What all displays share: colours, text that is safe to draw, numbers, a figure to draw on."""
 
+import numbers
 import unicodedata
 
 import numpy as np
@@ -110,6 +111,26 @@ def number_format(scale):
         return (("+" if sign == "+" and value > 0 else "") + text).replace("-", minus)
 
     return write
+
+
+def write_value(value):
+    """A cell as text: whole numbers without decimals, others with four digits, missing ones by that word."""
+    import pandas as pd
+
+    if pd.isna(value):
+        return "missing"
+    if isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_)):
+        number = float(value)
+        text = f"{number:.0f}" if number.is_integer() and abs(number) < 1e7 else f"{number:.4g}"
+        return text.replace("-", "\N{MINUS SIGN}")
+    return safe_text(value, width=18)
+
+
+def write_prediction(value, name):
+    """A prediction as text: probabilities, whose `name` begins with ``P(``, in percent."""
+    if name.startswith("P("):
+        return f"{value:.1%}" if 0.001 <= value <= 0.999 or value in (0, 1) else ["<0.1%", ">99.9%"][int(value > 0.5)]
+    return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _drawable(text):

@@ -1,11 +1,9 @@
 """ContributionDisplay: how one row's prediction comes about."""
 
-import numbers
-
 import numpy as np
 from sklearn.base import is_classifier
 
-from kan_tabular.plots._source import read_source
+from kan_tabular.plots._source import one_row, read_source, shown_data
 from kan_tabular.plots._style import (
     new_axes,
     number_format,
@@ -14,6 +12,7 @@ from kan_tabular.plots._style import (
     safe_labels,
     safe_text,
     text_colour,
+    write_value,
 )
 
 
@@ -86,7 +85,7 @@ class ContributionDisplay:
         display : ContributionDisplay
         """
         source = read_source(estimator, needs="explain", display=cls.__name__)
-        table = _one_row(X, row)
+        table = one_row(X, row)
         encoded = source.transform(table)
         explanation = source.estimator.explain(encoded)
         contributions = np.asarray(explanation.values, dtype=float)[0]
@@ -108,7 +107,7 @@ class ContributionDisplay:
             contributions=contributions if k is None else contributions[:, k],
             base_value=float(base_values[0 if k is None else k]),
             feature_names=source.shown_names,
-            data=_shown_data(source, table, np.asarray(explanation.data, dtype=object)[0]),
+            data=shown_data(source, table, np.asarray(explanation.data, dtype=object)[0]),
             prediction=float(prediction),
             prediction_name=prediction_name,
             response=response,
@@ -136,7 +135,7 @@ class ContributionDisplay:
         order = np.argsort(-np.abs(contributions), kind="stable")
         shown, rest = order[:max_features], order[max_features:]
         names = safe_labels([self.feature_names[i] for i in shown], width=28)
-        labels = [f"{name} = {_write_value(self.data[i])}" for name, i in zip(names, shown, strict=True)]
+        labels = [f"{name} = {write_value(self.data[i])}" for name, i in zip(names, shown, strict=True)]
         steps = contributions[shown]
         if rest.size:
             labels.append(f"other ({rest.size} feature{'s' if rest.size > 1 else ''})")
@@ -206,38 +205,3 @@ class ContributionDisplay:
         if not 0.001 <= self.prediction <= 0.999:  # no finite sum of contributions makes a prediction certain
             return f"{name} < 0.001" if self.prediction < 0.5 else f"{name} > 0.999"
         return f"{name} = {self.prediction:.3f}"
-
-
-def _one_row(X, row):
-    if getattr(X, "ndim", 2) != 2:
-        raise ValueError(f"X must be a table with rows and columns; got {type(X).__name__} of {X.ndim} dimension(s).")
-    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
-    if isinstance(row, bool) or not isinstance(row, numbers.Integral):
-        raise TypeError(f"row must be the position of a row, an integer; got {row!r}.")
-    if not -n_rows <= row < n_rows:
-        raise ValueError(f"row={row} is outside the table, which has {n_rows} rows.")
-    start = int(row) % n_rows
-    return X.iloc[start : start + 1] if hasattr(X, "iloc") else X[start : start + 1]
-
-
-def _shown_data(source, table, encoded):
-    """Values of the row, from the original table where its columns reach the model under their own names."""
-    if source.preprocessing is None:
-        return list(encoded)
-    columns = getattr(table, "columns", None)
-    cells = table.to_numpy() if columns is not None else np.asarray(table, dtype=object)
-    original = dict(zip(source.columns, cells[0], strict=True))
-    return [original.get(name, value) for name, value in zip(source.shown_names, encoded, strict=True)]
-
-
-def _write_value(value):
-    """A cell as text: whole numbers without decimals, others with four digits, missing ones by that word."""
-    import pandas as pd
-
-    if pd.isna(value):
-        return "missing"
-    if isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_)):
-        number = float(value)
-        text = f"{number:.0f}" if number.is_integer() and abs(number) < 1e7 else f"{number:.4g}"
-        return text.replace("-", "\N{MINUS SIGN}")
-    return safe_text(value, width=18)

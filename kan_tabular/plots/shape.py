@@ -84,7 +84,7 @@ class ShapeDisplay:
         for i in indices:
             column = None if columns is None else columns[:, i]
             panel = {c: _with_data(model.shape_function(source.names[i], class_=c), column) for c in classes}
-            panel, name = _in_original_units(source, i, panel)
+            panel, name = in_original_units(source, i, panel)
             shapes.append(panel)
             names.append(name)
         effect_label = f"effect on {source.response}"
@@ -209,7 +209,7 @@ def _with_data(shape, column):
     return _changed(shape, density=density, missing=missing)
 
 
-def _in_original_units(source, index, panel):
+def in_original_units(source, index, panel):
     """The panel and its name, in the units of the original table where preprocessing can be undone."""
     name = source.shown_names[index]
     if source.preprocessing is None or name not in source.columns:
