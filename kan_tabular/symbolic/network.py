@@ -87,6 +87,10 @@ class FormulaNetwork(NetworkBase):
             out[:, own, k] = added
         return out - self.means
 
+    def effects(self, Z):
+        """Each feature on its own, as a network of any depth has it: its contributions."""
+        return self.contributions(Z)
+
     def contribution_sizes(self, Z):
         """Mean |contribution| and variance of the contributions over rows, averaged over outputs: two arrays (p,)."""
         c = self.contributions(Z)

@@ -53,11 +53,6 @@ class Rows:
     centred: bool
 
 
-def effects_of(network, Z):
-    """What each column adds to the linear predictors (n, p, K): exact for one layer, main effects otherwise."""
-    return network.effects(Z) if hasattr(network, "effects") else network.contributions(Z)
-
-
 def read_rows(network, Z=None, y=None, weights=None):
     """Rows for `distil`; `y` as the likelihood wants it.
 
@@ -84,7 +79,7 @@ def read_rows(network, Z=None, y=None, weights=None):
         response = Response(network.likelihood, network.output_map, y, weights)
         dispersion = dispersion if response.scale_known else None
     points, precision = working_points(response, eta)
-    effects, centred = effects_of(network, Z), network.likelihood.link_name == "softmax"
+    effects, centred = network.effects(Z), network.likelihood.link_name == "softmax"
     return Rows(Z, weights, eta, effects, network.base, response, points, precision, dispersion, centred)
 
 

@@ -140,6 +140,13 @@ def test_contribution_space_is_that_of_explain(model, metric):
     np.testing.assert_allclose(np.take_along_axis(truth, indices, 1), distances, rtol=0, atol=1e-9)
 
 
+def test_formulas_compare_their_terms(model):
+    formula = model.to_symbolic(TABLE, fidelity=None)
+    truth = cdist(formula.explain(NEW).values, formula.explain(TABLE).values)
+    distances, _ = SimilarCases(formula).fit(TABLE).kneighbors(NEW)
+    np.testing.assert_allclose(distances, np.sort(truth, 1)[:, :5], atol=1e-9)
+
+
 @pytest.mark.parametrize("class_", [None, 0, 2])
 def test_several_classes_compare_all_scores_or_one(staged, class_):
     new, old = (
