@@ -36,7 +36,7 @@ class ColumnPoints:
     missing : int
         Points where the value is missing.
     other : int
-        Points of a level that training did not have.
+        Points of a level that training did not have; numbers have none, and it means nothing.
     missing_share : float
     """
 
@@ -214,7 +214,11 @@ class Scorecard:
         """The probability of every total that can be reached: DataFrame with ``total`` and ``probability``."""
         import pandas as pd
 
-        ends = [[*c.points, c.missing, c.other] for c in self.columns]
+        kinds = [self.features[c.position].kind for c in self.columns]
+        ends = [
+            [*c.points, c.missing, *([c.other] if kind == "category" else [])]
+            for c, kind in zip(self.columns, kinds, strict=True)
+        ]
         totals = np.arange(sum(map(min, ends)), sum(map(max, ends)) + 1)
         return pd.DataFrame({"total": totals, "probability": expit(self.origin + self.unit * totals)})
 

@@ -80,6 +80,22 @@ def test_the_printed_table_gives_the_totals():
     assert CARD.total(rows).tolist() == [_by_hand(CARD, row) for _, row in rows.iterrows()]
 
 
+def test_totals_are_those_that_can_be_reached():
+    values = {
+        "age": [*range(20, 91), np.nan],
+        "bmi": [*np.arange(15, 45, 0.1), np.nan],
+        "ward": ["a", "b", "c|", None, "new"],
+    }
+    ends = []
+    for name, column in values.items():
+        rows = pd.DataFrame({k: np.full(len(column), 50.0) for k in ("age", "bmi", "noise")}).assign(ward="a")
+        rows[name] = pd.Series(column, dtype=object if name == "ward" else float)
+        ends.append(CARD.total(rows) - CARD.total(rows.assign(**{name: column[0]})))
+    low, high = (sum(f(e) for e in ends) for f in (min, max))
+    start = int(CARD.total(pd.DataFrame({k: [v[0]] for k, v in values.items()})).item())
+    assert CARD.probabilities["total"].tolist() == list(range(start + low, start + high + 1))
+
+
 def test_probabilities_are_those_of_the_totals():
     table = dict(CARD.probabilities.itertuples(index=False))
     totals = CARD.total(X)
