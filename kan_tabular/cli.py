@@ -302,12 +302,18 @@ def _table_for(model, data):
 
 def _rows_for(model, data, target):
     """The model's columns of a CSV file as it was trained, and their target (None where `target` is)."""
+    import numpy as np
+
     from kan_tabular.csv_files import as_target, read_cells
 
     X = _as_trained(model, _table_for(model, data))
     if target is None:
         return X, None
-    return X, as_target(_column(read_cells(data), target, data))
+    y = as_target(_column(read_cells(data), target, data))
+    labels = {str(label): label for label in model.classes_.tolist()} if hasattr(model, "classes_") else {}
+    if set(map(str, y)) <= labels.keys():  # True in Python is the text "True" in a file
+        y = np.array([labels[str(v)] for v in y])
+    return X, y
 
 
 def _column(cells, name, data):

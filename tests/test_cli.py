@@ -357,6 +357,18 @@ def test_formula_is_fitted_to_rows_and_written_to_a_file(doses):
     assert imitation.stdout.rstrip() == model.to_symbolic(table[["dose", "group"]]).to_c().rstrip()
 
 
+@pytest.mark.parametrize("label", [bool, int, lambda v: f"{v:d}"], ids=["bool", "int", "text of numbers"])
+def test_classes_of_a_file_are_those_of_python(doses, label):
+    table, _ = doses
+    X, y = table[["dose"]], np.array([label(v == "yes") for v in table["answer"]])
+    model = kan_tabular.KAAMClassifier().fit(X, y)
+    model.save("b.kan")
+    X.assign(answer=y).to_csv("b.csv", index=False)
+    result = run("formula", "b.kan", "--language", "c", "--data", "b.csv", "--target", "answer")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.rstrip() == model.to_symbolic(X, y).to_c().rstrip()
+
+
 def test_saved_formulas_are_written_as_they_are(doses):
     _, model = doses
     formula = model.to_symbolic()
