@@ -3,16 +3,14 @@
 Heavy libraries are imported inside the commands, so that ``--help`` answers at once.
 """
 
-import functools
-import sys
 import time
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from kan_tabular.cli_output import busy, draw, number, print_table, readable, say
 from kan_tabular.exceptions import DataError
 
 app = typer.Typer(
@@ -29,27 +27,8 @@ N_FOLDS = 5
 N_SHOWN = 8
 
 
-def _readable(command):
-    """Turn whatever is wrong with the user's input into one line on stderr and exit code 2, and warnings into lines."""
-
-    @functools.wraps(command)
-    def wrapped(*args, **kwargs):
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                command(*args, **kwargs)
-            except (ValueError, TypeError, OSError) as error:
-                typer.echo(f"error: {_one_line(error)}", err=True)
-                raise typer.Exit(2) from None
-        lines = [_one_line(w.message) for w in caught if issubclass(w.category, UserWarning)]
-        for line in dict.fromkeys(lines):
-            typer.echo(f"warning: {line}", err=True)
-
-    return wrapped
-
-
 @app.command()
-@_readable
+@readable
 def fit(
     data: Annotated[Path, typer.Argument(help="CSV file with a header; UTF-8.")],
     target: Annotated[str, typer.Option(help="Column to predict.")],
@@ -78,11 +57,11 @@ def fit(
     from kan_tabular.persistence import check_target
 
     check_target(out)  # before the work, not after it
-    with _busy(f"Reading {data}"):
+    with busy(f"Reading {data}"):
         X, y = _training_table(data, target, drop or [])
     task, reason = _choose_task(y, task, loss)
-    _say(f"{data}: {len(X)} rows, {X.shape[1]} columns to predict {target!r}")
-    _say(f"task: {task} ({reason})")
+    say(f"{data}: {len(X)} rows, {X.shape[1]} columns to predict {target!r}")
+    say(f"task: {task} ({reason})")
     _print_columns(X)
 
     settings = {"loss": loss} if loss else {}
@@ -91,22 +70,22 @@ def fit(
         model = kind(random_state=0, **settings)
     else:
         model = (kan_tabular.KAAMClassifier if task == "classification" else kan_tabular.KAAMRegressor)(**settings)
-    with _busy(f"Fitting {len(X)} rows") as update:
+    with busy(f"Fitting {len(X)} rows") as update:
         start = time.perf_counter()
         model.fit(X, y)
         seconds = time.perf_counter() - start
         score, _ = _score(model, X, y, update)
         concurvity = model.concurvity() if model_kind == "additive" else None
-    _say(f"\nfitted in {seconds:.2g} s; {score}")
+    say(f"\nfitted in {seconds:.2g} s; {score}")
     _print_importances(model)
     if concurvity is not None:
         _warn_concurvity(concurvity)
     model.save(out)
-    _say(f"\nmodel written to {out}")
+    say(f"\nmodel written to {out}")
 
 
 @app.command()
-@_readable
+@readable
 def predict(
     model: Annotated[Path, typer.Argument(help="Model file that `fit` wrote.")],
     data: Annotated[Path, typer.Argument(help="CSV file with the model's columns; others are not used.")],
@@ -115,19 +94,19 @@ def predict(
     """Predict every row of a CSV file."""
     import kan_tabular
 
-    with _busy("Predicting"):
+    with busy("Predicting"):
         fitted = kan_tabular.load(model)
         table = _table_for(fitted, data)
         predictions = _predictions(fitted, table)
         predictions.to_csv(out, index=False)
     flagged = int((predictions["outside_training"] != "").sum())
-    _say(f"{len(predictions)} predictions written to {out}")
+    say(f"{len(predictions)} predictions written to {out}")
     if flagged:
-        _say(f"{flagged} of them for rows with a value outside the training data (see column outside_training)")
+        say(f"{flagged} of them for rows with a value outside the training data (see column outside_training)")
 
 
 @app.command()
-@_readable
+@readable
 def explain(
     model: Annotated[Path, typer.Argument(help="Model file that `fit` wrote.")],
     data: Annotated[Path, typer.Argument(help="CSV file with the model's columns.")],
@@ -139,7 +118,7 @@ def explain(
 
     import kan_tabular
 
-    with _busy("Explaining"):
+    with busy("Explaining"):
         fitted = kan_tabular.load(model)
         table = _table_for(fitted, data)
         if not 0 <= row < len(table):
@@ -156,22 +135,73 @@ def explain(
         elif getattr(fitted, "loss", "squared_error") != "squared_error":
             scale = "log of the prediction"
         if plot is not None:
-            _draw(plot, "ContributionDisplay", fitted, _as_trained(fitted, one), row=0)
-    _say(f"row {row} of {data}")
+            draw(plot, "ContributionDisplay", fitted, _as_trained(fitted, one), row=0)
+    say(f"row {row} of {data}")
     for name in prediction.columns.drop("row"):
         if name != "outside_training" or prediction[name].iloc[0]:
-            _say(f"  {name}: {_number(prediction[name].iloc[0])}")
-    _say(f"\ncontributions to the {scale}, largest first")
+            say(f"  {name}: {number(prediction[name].iloc[0])}")
+    say(f"\ncontributions to the {scale}, largest first")
     order = np.argsort(-np.abs(values), kind="stable")
-    lines = [(table.columns[j], _number(one.iloc[0, j]), f"{values[j]:+.4g}") for j in order]
+    lines = [(table.columns[j], number(one.iloc[0, j]), f"{values[j]:+.4g}") for j in order]
     lines += [("average", "", f"{base[0]:+.4g}"), ("sum", "", f"{base[0] + values.sum():+.4g}")]
-    _print_table(("column", "value", "contribution"), lines)
+    print_table(("column", "value", "contribution"), lines)
     if plot is not None:
-        _say(f"\npicture written to {plot}")
+        say(f"\npicture written to {plot}")
 
 
 @app.command()
-@_readable
+@readable
+def formula(
+    model: Annotated[Path, typer.Argument(help="Model file that `fit` wrote.")],
+    language: Annotated[
+        Literal["python", "sql", "c", "javascript", "excel", "latex", "markdown"],
+        typer.Option(help="What to write the formula in."),
+    ],
+    dialect: Annotated[
+        Literal["ansi", "postgres", "bigquery"] | None,
+        typer.Option(help="Of sql; ansi, the default, also runs on SQLite and DuckDB."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="CSV file with the model's columns. Without it the formula imitates the model's curves."),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Column of --data that the constants are fitted to, as well as to the model.")
+    ] = None,
+    fidelity: Annotated[
+        float, typer.Option(help="Least R2 between formula and model; below, the formula is refused.")
+    ] = 0.98,
+    output: Annotated[Path | None, typer.Option(help="File to write; by default the text is printed.")] = None,
+):
+    """Write the model as a formula, in a programming language, SQL, a spreadsheet's or for a paper."""
+    import kan_tabular
+
+    options = {} if dialect is None else {"dialect": dialect}
+    if options and language != "sql":
+        raise DataError(f"--dialect is for --language sql; leave it out with {language}")
+    if target is not None and data is None:
+        raise DataError(f"--target {target} needs --data: the CSV file that has this column")
+    with busy("Finding a formula"):
+        fitted = kan_tabular.load(model)
+        if not hasattr(fitted, "formula_"):
+            X, y = (None, None) if data is None else _rows_for(fitted, data, target)
+            fitted = fitted.to_symbolic(X, y, fidelity=fidelity)
+        elif data is not None:
+            raise DataError(f"{model} is a formula already; leave out --data: there is nothing to be fitted")
+        text = fitted.write(language, **options).rstrip("\n") + "\n"
+    if output is None and not all(c.isprintable() or c in "\n\t" for c in text):
+        raise DataError("a name in this formula holds characters that cannot be printed; write it with --output FILE")
+    # Where the text is printed it must be all there is on stdout, so that it can be piped.
+    typer.echo(_fidelity(fitted.fidelity_), err=output is None)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8", newline="\n")
+        say(f"formula written to {output}")
+
+
+@app.command()
+@readable
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("demo-output"),
 ):
@@ -184,25 +214,25 @@ def demo(
     bunch = load_breast_cancer(as_frame=True)
     X, y = bunch.data, bunch.target_names[bunch.target]
     classes = " and ".join(bunch.target_names)
-    _say(f"breast cancer data of scikit-learn: {len(X)} rows, {X.shape[1]} columns; classes {classes}")
+    say(f"breast cancer data of scikit-learn: {len(X)} rows, {X.shape[1]} columns; classes {classes}")
     model = kan_tabular.KAAMClassifier()
-    with _busy("Fitting") as update:
+    with busy("Fitting") as update:
         start = time.perf_counter()
         model.fit(X, y)
         seconds = time.perf_counter() - start
         score, held_out = _score(model, X, y, update)
         concurvity = model.concurvity()
-    _say(f"fitted in {seconds:.2g} s; {score}")
+    say(f"fitted in {seconds:.2g} s; {score}")
     _print_importances(model)
     _warn_concurvity(concurvity)
-    with _busy("Drawing"):
-        _draw(out / "shapes.png", "ShapeDisplay", model)
-        _draw(out / "importance.png", "ImportanceDisplay", model)
-        _draw(out / "contribution.png", "ContributionDisplay", model, X, row=0)
+    with busy("Drawing"):
+        draw(out / "shapes.png", "ShapeDisplay", model)
+        draw(out / "importance.png", "ImportanceDisplay", model)
+        draw(out / "contribution.png", "ContributionDisplay", model, X, row=0)
         model.save(out / "model.kan")
         held_out.to_csv(out / "predictions.csv", index=False)
-    _say(f"\nwritten to {out}/")
-    _print_table(
+    say(f"\nwritten to {out}/")
+    print_table(
         (),
         [
             ("shapes.png", "the curves of the most important columns, with their 95% bands"),
@@ -222,8 +252,7 @@ def _training_table(data, target, drop):
 
     cells = read_cells(data)
     for name in [target, *drop]:
-        if name not in cells:
-            raise DataError(f"{data} has no column {name!r}; its columns are {', '.join(map(repr, cells.columns))}")
+        _column(cells, name, data)
     if target in drop:
         raise DataError(f"{target!r} is the target; it cannot be dropped")
     y = as_target(cells[target])
@@ -269,6 +298,28 @@ def _table_for(model, data):
 
     network = model.network_
     return as_columns(read_cells(data), dict(zip(network.feature_names, network.kinds, strict=True)))
+
+
+def _rows_for(model, data, target):
+    """The model's columns of a CSV file as it was trained, and their target (None where `target` is)."""
+    import numpy as np
+
+    from kan_tabular.csv_files import as_target, read_cells
+
+    X = _as_trained(model, _table_for(model, data))
+    if target is None:
+        return X, None
+    y = as_target(_column(read_cells(data), target, data))
+    labels = {str(label): label for label in model.classes_.tolist()} if hasattr(model, "classes_") else {}
+    if set(map(str, y)) <= labels.keys():  # True in Python is the text "True" in a file
+        y = np.array([labels[str(v)] for v in y])
+    return X, y
+
+
+def _column(cells, name, data):
+    if name not in cells:
+        raise DataError(f"{data} has no column {name!r}; its columns are {', '.join(map(repr, cells.columns))}")
+    return cells[name]
 
 
 def _as_trained(model, table):
@@ -349,6 +400,16 @@ def _metrics(y, outputs, classes):
     return f"accuracy {accuracy_score(y, classes[outputs.argmax(axis=1)]):.4f}, {loss}"
 
 
+def _fidelity(figures):
+    """A sentence on how faithful a formula is to its model."""
+    parts = [f"R2 with the model {figures['r2_model']:.4f}"]
+    for name, label in (("loss", "loss"), ("auc", "AUC")):  # NaN without a target
+        own, models = figures[f"{name}_formula"], figures[f"{name}_model"]
+        if own == own:
+            parts.append(f"{label} {own:.4g} (model: {models:.4g})")
+    return f"formula: {', '.join(parts)}"
+
+
 # ---- what the user sees ----
 
 
@@ -360,17 +421,17 @@ def _print_columns(X):
         levels = column.cat.categories if isinstance(column.dtype, CategoricalDtype) else None
         kind = "number" if levels is None else f"category, {len(levels)} levels"
         lines.append((name, kind, str(int(column.isna().sum()) or "")))
-    _print_table(("column", "read as", "missing"), lines)
+    print_table(("column", "read as", "missing"), lines)
 
 
 def _print_importances(model):
     summary = model.summary().sort_values("importance", ascending=False, kind="stable").head(N_SHOWN)
-    _say("\nmost important columns")
+    say("\nmost important columns")
     head, lines = ("column", "importance"), [(name, f"{line.importance:.1%}") for name, line in summary.iterrows()]
     if "edf" in summary:
         head += ("effective degrees of freedom",)
         lines = [(*line, f"{edf:.1f}") for line, edf in zip(lines, summary["edf"], strict=True)]
-    _print_table(head, lines)
+    print_table(head, lines)
 
 
 def _warn_concurvity(concurvity):
@@ -385,56 +446,3 @@ def _warn_concurvity(concurvity):
         f"their curves one by one: {worst}{' ...' if len(high) > 3 else ''}",
         stacklevel=2,
     )
-
-
-def _draw(path, display, *args, **kwargs):
-    import matplotlib
-
-    # No window is ever shown; without this a desktop's own backend would be started.
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    from kan_tabular import plots
-
-    figure = getattr(plots, display).from_estimator(*args, **kwargs).figure_
-    figure.savefig(path, dpi=150, bbox_inches="tight")
-    plt.close(figure)
-
-
-@contextmanager
-def _busy(message):
-    """A spinner on stderr where that is a terminal; yields the function that changes its message."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.markup import escape
-
-    with Console(stderr=True).status(escape(message)) as status:
-        yield lambda text: status.update(escape(text))
-
-
-def _number(value):
-    if value != value:
-        return "missing"
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
-
-
-def _print_table(header, lines):
-    rows = [[_printable(cell) for cell in row] for row in ([header] if header else []) + lines]
-    widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
-    for row in rows:
-        _say("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _say(text):
-    typer.echo("\n".join(_printable(line) for line in text.split("\n")))
-
-
-def _one_line(message):
-    return _printable(" ".join(str(message).split()))
-
-
-def _printable(text):
-    """Without the control characters by which a table's cell could take over a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in str(text))

@@ -303,6 +303,106 @@ def test_row_out_of_range_is_refused(fitted, row):
     refused(run("explain", "m.kan", "patients.csv", "--row", row), f"--row {row}", "0 to 239")
 
 
+# ---- formula ----
+
+
+@pytest.fixture
+def doses():
+    """doses.csv and the model of it: a logistic curve in log dose, and a group."""
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame({"dose": rng.uniform(1, 9, 600).round(3), "group": rng.choice(["a", "b"], 600)})
+    eta = 3 * np.log(table["dose"] / 4) + (table["group"] == "b")
+    table["answer"] = np.where(rng.random(600) < 1 / (1 + np.exp(-eta)), "yes", "no")
+    table.to_csv("doses.csv", index=False)
+    model = kan_tabular.KAAMClassifier().fit(table[["dose", "group"]], table["answer"])
+    model.save("m.kan")
+    return table, model
+
+
+def test_languages_are_those_there_are():
+    from kan_tabular.symbolic.writers import REGISTRY
+
+    shown = "".join(run("formula", "--help").stdout.split())
+    for name in REGISTRY:
+        assert name in shown
+        assert "no model file" in run("formula", "none.kan", "--language", name).stderr
+
+
+def test_formula_is_that_of_the_model_and_all_there_is_on_stdout(doses):
+    table, model = doses
+    result = run("formula", "m.kan", "--language", "python")
+    assert result.exit_code == 0, result.output
+    names = {}
+    exec(compile(result.stdout, "stdout", "exec"), names)
+    eta, response = names["predict"](table)
+    expected = model.to_symbolic()
+    np.testing.assert_allclose(eta[:, 0], expected.decision_function(table[["dose", "group"]]), atol=1e-9)
+    np.testing.assert_allclose(response[:, 0], expected.predict_proba(table[["dose", "group"]])[:, 1], atol=1e-9)
+    assert result.stderr == f"formula: R2 with the model {expected.fidelity_['r2_model']:.4f}\n"
+
+
+def test_formula_is_fitted_to_rows_and_written_to_a_file(doses):
+    table, model = doses
+    arguments = ["formula", "m.kan", "--language", "sql", "--data", "doses.csv", "--target", "answer"]
+    result = run(*arguments, "--output", "f.sql", "--dialect", "postgres")
+    assert result.exit_code == 0, result.output
+    formula = model.to_symbolic(table[["dose", "group"]], table["answer"])
+    with open("f.sql", encoding="utf-8") as file:
+        assert file.read().rstrip() == formula.to_sql("postgres").rstrip()
+    figures = formula.fidelity_
+    assert f"R2 with the model {figures['r2_model']:.4f}" in result.stdout
+    assert f"AUC {figures['auc_formula']:.4g} (model: {figures['auc_model']:.4g})" in result.stdout
+    assert "formula written to f.sql" in result.stdout and result.stderr == ""
+    imitation = run("formula", "m.kan", "--language", "c", "--data", "doses.csv")
+    assert imitation.stdout.rstrip() == model.to_symbolic(table[["dose", "group"]]).to_c().rstrip()
+
+
+@pytest.mark.parametrize("label", [bool, int, lambda v: f"{v:d}"], ids=["bool", "int", "text of numbers"])
+def test_classes_of_a_file_are_those_of_python(doses, label):
+    table, _ = doses
+    X, y = table[["dose"]], np.array([label(v == "yes") for v in table["answer"]])
+    model = kan_tabular.KAAMClassifier().fit(X, y)
+    model.save("b.kan")
+    X.assign(answer=y).to_csv("b.csv", index=False)
+    result = run("formula", "b.kan", "--language", "c", "--data", "b.csv", "--target", "answer")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.rstrip() == model.to_symbolic(X, y).to_c().rstrip()
+
+
+def test_saved_formulas_are_written_as_they_are(doses):
+    _, model = doses
+    formula = model.to_symbolic()
+    formula.save("f.kan")
+    assert run("formula", "f.kan", "--language", "excel").stdout.rstrip() == formula.to_excel_formula().rstrip()
+    refused(run("formula", "f.kan", "--language", "excel", "--data", "doses.csv"), "a formula already", "--data")
+
+
+def test_formula_refuses_what_cannot_be(doses):
+    table, _ = doses
+    sql, data = ["formula", "m.kan", "--language", "sql"], ["--data", "doses.csv"]
+    refused(run("formula", "m.kan", "--language", "c", "--dialect", "ansi"), "--dialect is for --language sql")
+    refused(run(*sql, "--target", "answer"), "--target answer needs --data")
+    refused(run(*sql, *data, "--target", "reply"), "no column 'reply'", "'answer'")
+    refused(run(*sql, *data, "--target", "group"), "'a'", "does not know")
+    refused(run(*sql, "--fidelity", "2"), "fidelity=2", "at most 1")
+    refused(run(*sql, "--fidelity", "1"), "below fidelity=1")
+    refused(run(*sql, "--data", "none.csv"), "no file none.csv")
+    refused(run(*sql, "--output", "no/f.sql"), "no/f.sql")
+    assert run("formula", "m.kan", "--language", "fortran").exit_code == 2
+    table.rename(columns={"dose": "Dose"}).to_csv("doses.csv", index=False)
+    refused(run(*sql, *data), "column 'dose'", "'Dose'")
+
+
+def test_names_cannot_take_over_the_terminal(doses):
+    table, _ = doses
+    odd = table[["dose"]].rename(columns={"dose": "\x1b[2Jdose"})
+    kan_tabular.KAAMClassifier().fit(odd, table["answer"]).save("odd.kan")
+    assert "\x1b" not in refused(run("formula", "odd.kan", "--language", "sql"), "--output FILE")
+    assert run("formula", "odd.kan", "--language", "sql", "--output", "odd.sql").exit_code == 0
+    with open("odd.sql", encoding="utf-8") as file:
+        assert "\x1b[2Jdose" in file.read()
+
+
 # ---- demo and the process ----
 
 
@@ -351,7 +451,7 @@ def test_starting_up_is_light():
 def test_help_lists_the_commands():
     result = run("--help")
     assert result.exit_code == 0
-    assert all(command in result.stdout for command in ("demo", "fit", "predict", "explain"))
+    assert all(command in result.stdout for command in ("demo", "fit", "predict", "explain", "formula"))
 
 
 # ---- networks ----

@@ -149,11 +149,10 @@ def sums(args):
                     formula = KAAMRegressor().fit(frame, y).to_symbolic(frame, y)
                     seconds = time.perf_counter() - start
                     found = functions_of(formula)
-                    expected = {c: family for c, (_, family) in law.terms.items()}
                     error = formula.predict(pd.DataFrame(test[0], columns=list(law.ranges))) - test[2]
                     record = {"law": law.name, "source": source, "draw": number, "noise": noise, "seconds": seconds}
                     record["functions"] = found
-                    record["solved"] = found == expected
+                    record["solved"] = solved(found, law)
                     record["unexplained"] = float(error.var() / test[2].var())
                     dummies = [c for c in law.ranges if c not in law.terms]
                     record["dummies"], record["dummies_kept"] = len(dummies), sum(c in found for c in dummies)
@@ -166,6 +165,11 @@ def sums(args):
 def functions_of(formula):
     """Names of the functions in each column's term."""
     return dict(zip(formula.terms_["feature"], formula.terms_["function"], strict=True))
+
+
+def solved(found, law):
+    """Whether exactly the true columns have a term, each with exactly the true function: {column: name}."""
+    return found == {column: family for column, (_, family) in law.terms.items()}
 
 
 # ------------------------------------------------------------------------------------------------------ clinical

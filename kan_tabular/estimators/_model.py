@@ -146,6 +146,37 @@ class FittedMixin:
             digits=digits,
         )
 
+    def to_scorecard(self, X=None, y=None, *, max_bands=5, max_points=10):
+        """Points to add up by hand: an additive model of two classes (`KAAMClassifier`, `SymbolicClassifier`).
+
+        Each column is cut into bands, each band gives whole points, and a table turns their total into a probability.
+
+        Parameters
+        ----------
+        X : table of shape (n, n_features), optional
+            Rows that say where bands matter; by default the density of the training rows, which the model keeps.
+        y : array-like (n,), optional
+            Classes of these rows: ``auc_`` of the scorecard then says what the points cost. Rows the model has not
+            seen make that fair.
+        max_bands : int, default=5
+            Most bands of a number; fewer where half a point tells no more apart.
+        max_points : int, default=10
+            Points of the column that matters most, which sets how fine points are.
+
+        Returns
+        -------
+        scorecard : kan_tabular.symbolic.scorecard.Scorecard
+            ``table``, ``probabilities``, ``to_markdown()``, ``total(X)``, ``predict_proba(X)``, ``auc_``.
+
+        Raises
+        ------
+        FormulaError
+            For regressors, more than two classes, and networks (whose columns have no points of their own).
+        """
+        from kan_tabular.estimators.symbolic import scorecard_of
+
+        return scorecard_of(self, X, y, max_bands=max_bands, max_points=max_points)
+
     def _explanation(self, values, X, base=None):
         """Contributions (n, p, n_outputs) to the predictions of the table X, as shap has them."""
         network = self.network_

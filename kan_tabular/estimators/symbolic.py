@@ -10,6 +10,7 @@ from kan_tabular.estimators._model import LabelsMixin
 from kan_tabular.estimators._symbolic import ATTRIBUTES, PARAMETERS, SymbolicEstimator
 from kan_tabular.estimators._validation import check_weights, read, read_labels, read_target, read_targets
 from kan_tabular.estimators.additive import KAAMClassifier, KAAMRegressor
+from kan_tabular.exceptions import FormulaError
 
 
 class SymbolicClassifier(LabelsMixin, ClassifierMixin, SymbolicEstimator):
@@ -186,6 +187,37 @@ def symbolic_of(model, X, y, sample_weight, **settings):
         if hasattr(model, name):
             setattr(new, name, getattr(model, name))
     return new._distil(model.network_, Z, y, weights)
+
+
+def scorecard_of(model, X, y, **settings):
+    """The scorecard of a fitted estimator; `settings` are those of `Scorecard.from_model`."""
+    from kan_tabular.symbolic.scorecard import Scorecard
+
+    check_is_fitted(model)
+    name = type(model).__name__
+    if not hasattr(model, "classes_"):
+        raise FormulaError(
+            f"a scorecard gives the probability of a class, but {name} predicts a number: fit a KAAMClassifier to "
+            "classes of the target, such as above and below a threshold."
+        )
+    if len(model.classes_) != 2:
+        raise FormulaError(
+            f"a scorecard is for two classes, but this model has {len(model.classes_)}: fit one for a class against "
+            "the others."
+        )
+    if not hasattr(model.network_, "contributions"):
+        raise FormulaError(
+            f"a scorecard adds up what each column gives by itself, but columns of {name} act together: use an "
+            "additive model, KAAMClassifier or SymbolicClassifier."
+        )
+    if y is not None and X is None:
+        raise ValueError("to_scorecard needs X where y is given.")
+    if X is not None:
+        n_rows = len(model._encode(X))  # refuses tables that do not fit the model
+    card = Scorecard.from_model(model.network_, X, classes=model.classes_.tolist(), **settings)
+    if y is not None:
+        card.auc_ = card.auc(X, model.classes_[_codes(model, y, n_rows).astype(int)])
+    return card
 
 
 def _codes(model, y, n_rows):

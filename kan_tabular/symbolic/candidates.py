@@ -102,6 +102,11 @@ class Candidate:
         return len(self.free)
 
     @cached_property
+    def everywhere(self):
+        """Whether f exists for every argument."""
+        return bool(np.isinf(self.domain).all())
+
+    @cached_property
     def starts(self):
         """Values of (a, b) to start from where the column runs over [-1, 1]: (S, 2)."""
         signs = (1.0, -1.0) if self.mirrored else (1.0,)
@@ -130,15 +135,26 @@ class Candidate:
 
     def bounded(self, a, b):
         """The nearest (a, b) with ``a t + b`` in the domain for all t in [-1, 1]; neither absurdly steep nor far."""
+        return bounded(self.limits, a, b)
+
+    @cached_property
+    def limits(self):
+        """What `bounded` keeps to: steepest a, lowest and highest argument, how far b may be at a = 0, its growth."""
         low, high = self.domain[0] + self.margin, self.domain[1] - self.margin
-        if "a" in self.free:
-            steep = min(self.steepest, (high - low) / 2)
-            a = np.clip(a, -steep, steep)
-        reach = np.abs(a)
-        if "b" in self.free:
-            far = 8.0 if self.free == "b" else 8.0 + 3 * reach
-            b = np.clip(b, np.maximum(low + reach, -far), np.minimum(high - reach, far + max(low, 0)))
-        return a, b
+        steep = min(self.steepest, (high - low) / 2) if "a" in self.free else np.inf
+        if "b" not in self.free:
+            return steep, -np.inf, np.inf, np.inf, 0.0
+        return steep, low, high, 8.0, 0.0 if self.free == "b" else 3.0
+
+
+def bounded(limits, a, b):
+    """The nearest (a, b) within the limits of candidates: `limits` (5, ...), a and b (...)."""
+    steep, low, high, far, growth = limits
+    a = np.minimum(np.maximum(a, -steep), steep)
+    reach = np.abs(a)
+    far = far + growth * reach
+    b = np.minimum(np.maximum(b, np.maximum(low + reach, -far)), np.minimum(high - reach, far + np.maximum(low, 0)))
+    return a, b
 
 
 def _vectorised(u, expression):

@@ -6,6 +6,7 @@ Massaro & D'Agostino 2004, Statistics in Medicine 23: 1631-1660).
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,7 @@ class ColumnPoints:
     missing : int
         Points where the value is missing.
     other : int
-        Points of a level that training did not have.
+        Points of a level that training did not have; numbers have none, and it means nothing.
     missing_share : float
     """
 
@@ -70,7 +71,7 @@ class ScorecardAuc:
 class Scorecard:
     """Whole points per band, their total, and the probability that goes with it.
 
-    It is recommended to use `from_model`.
+    It is recommended to use `from_model`, or `to_scorecard` of an estimator.
 
     Parameters
     ----------
@@ -81,8 +82,13 @@ class Scorecard:
     origin : float
         Log-odds of no points.
     classes : tuple of two labels
-    model : FittedNetwork or Formula
+    model : FittedNetwork, FormulaNetwork or Formula
         What it was made from.
+
+    Attributes
+    ----------
+    auc_ : ScorecardAuc or None
+        What the points cost, where `to_scorecard` was given X and y.
     """
 
     def __init__(self, features, columns, unit, origin, classes, model):
@@ -92,6 +98,7 @@ class Scorecard:
         self.origin = origin
         self.classes = classes
         self.model = model
+        self.auc_ = None
 
     @classmethod
     def from_model(cls, model, X=None, *, classes=(0, 1), max_bands=5, max_points=10):
@@ -99,11 +106,11 @@ class Scorecard:
 
         Parameters
         ----------
-        model : FittedNetwork or Formula
+        model : FittedNetwork, FormulaNetwork or Formula
             Of one layer, with one output on the logit scale.
         X : table, optional
-            Rows whose density says where bands matter. A `FittedNetwork` keeps that of its training rows, a formula
-            does not.
+            Rows whose density says where bands matter. Networks keep that of their training rows, a `Formula` does
+            not.
         classes : sequence of two labels, default=(0, 1)
             The probability is the second's. A formula's own labels come first.
         max_bands : int, default=5
@@ -120,7 +127,8 @@ class Scorecard:
         Raises
         ------
         FormulaError
-            A model that is not additive or not of two classes, or a formula without `X`.
+            A model that is not additive or not of two classes, or a `Formula` without `X`; fewer than 2 bands or 1
+            point.
         """
         _check(model, X, max_bands, max_points)
         if isinstance(model, Formula):
@@ -206,7 +214,11 @@ class Scorecard:
         """The probability of every total that can be reached: DataFrame with ``total`` and ``probability``."""
         import pandas as pd
 
-        ends = [[*c.points, c.missing, c.other] for c in self.columns]
+        kinds = [self.features[c.position].kind for c in self.columns]
+        ends = [
+            [*c.points, c.missing, *([c.other] if kind == "category" else [])]
+            for c, kind in zip(self.columns, kinds, strict=True)
+        ]
         totals = np.arange(sum(map(min, ends)), sum(map(max, ends)) + 1)
         return pd.DataFrame({"total": totals, "probability": expit(self.origin + self.unit * totals)})
 
@@ -221,12 +233,15 @@ class Scorecard:
             before = row.column
         lines += ["", f"| total | probability of {cell(str(self.classes[1]))} |", "|---|---|"]
         lines += [f"| {t} | {p:.1%} |" for t, p in self.probabilities.itertuples(index=False)]
+        if self.auc_ is not None:
+            lines += ["", f"AUC {self.auc_.scorecard:.4f} (model: {self.auc_.model:.4f})."]
         return "\n".join([*lines, ""])
 
 
 def _check(model, X, max_bands, max_points):
-    if max_bands < 2 or max_points < 1:
-        raise FormulaError(f"max_bands={max_bands}, max_points={max_points}: at least 2 bands and 1 point are needed.")
+    for name, value, least in (("max_bands", max_bands, 2), ("max_points", max_points, 1)):
+        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+            raise FormulaError(f"{name}={value!r}: expected an integer of at least {least}.")
     link = model.link if isinstance(model, Formula) else model.likelihood.link_name
     if link != "logit":
         raise FormulaError(f"a scorecard needs a model of two classes; this one has the link {link!r}.")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kan_tabular.symbolic.candidates import bounded
+
 #: Points on which starting values are compared.
 _SCAN_POINTS = 72
 _STEPS = 24
@@ -104,45 +106,37 @@ class Models:
         self.a, self.b = np.array(a, float), np.array(b, float)
         self.free = np.array([[["a" in c.free, "b" in c.free] for c in own] for own in atoms], dtype=bool)
         self.free &= np.array([[[c.smooth] for c in own] for own in atoms])
-        self.groups = []
-        flat = [c for own in atoms for c in own]
-        for c in dict.fromkeys(flat):
-            self.groups.append((c, np.array([i for i, other in enumerate(flat) if other is c])))
+        self.candidates = list(dict.fromkeys(c for own in atoms for c in own))
+        self.kinds = np.array([[self.candidates.index(c) for c in own] for own in atoms])
+        self.limits = np.array([c.limits for c in self.candidates]).T[:, self.kinds]
+        self._group()
         self.left = points.ys - (fixed @ points.ys) @ fixed
-        self._bound()
-        self.rss = self._residual(*self._functions(self.a, self.b, derivative=False))[0]
+        self.a, self.b = bounded(self.limits, self.a, self.b)
+        self.rss = self._residual(self._functions("value", self.a, self.b))[0]
 
-    def _bound(self):
-        self.a, self.b = self._bounded(self.a, self.b)
+    def _group(self):
+        """Which rows of flat (B K, n) arrays are whose function."""
+        flat = self.kinds.ravel()
+        self.groups = [(self.candidates[k], np.flatnonzero(flat == k)) for k in np.unique(flat)]
 
-    def _bounded(self, a, b):
-        a, b, shape = a.ravel().copy(), b.ravel().copy(), a.shape
-        for c, rows in self.groups:
-            a[rows], b[rows] = c.bounded(a[rows], b[rows])
-        return a.reshape(shape), b.reshape(shape)
-
-    def _functions(self, a, b, derivative=True):
-        """Weighted values and slopes (B, K, n)."""
+    def _functions(self, which, a, b):
+        """Weighted values, or derivatives (`which`), of all functions: (B, K, n)."""
         t, root = self.points.t, self.points.root
         u = a.reshape(-1, 1) * t + b.reshape(-1, 1)
-        value = np.empty_like(u)
-        slope = np.empty_like(u) if derivative else None
+        out = np.empty_like(u)
         for c, rows in self.groups:
-            inner = u[rows] if np.isinf(c.domain).all() else np.clip(u[rows], *c.domain)  # against rounding
-            value[rows] = c.value(inner)
-            if derivative:
-                slope[rows] = c.derivative(inner)
-        value *= root
-        shape = (*a.shape, len(t))
-        if derivative:
-            slope *= root
-            slope = slope.reshape(shape)
-        return value.reshape(shape), slope
+            inner = u[rows]
+            if not c.everywhere:  # against rounding
+                inner = np.minimum(np.maximum(inner, c.domain[0]), c.domain[1])
+            out[rows] = getattr(c, which)(inner)
+        out *= root
+        return out.reshape(*a.shape, len(t))
 
-    def _residual(self, value, _=None):
-        """Residual sums of squares, residuals, orthonormal columns and the triangle that led to them."""
+    def _residual(self, value):
+        """Residual sums of squares, residuals, and orthonormal columns that span the values."""
         B, K, n = value.shape
-        r = np.broadcast_to(self.left, (B, n)).copy()
+        r = np.empty((B, n))
+        r[:] = self.left
         q = value - (value @ self.fixed.T) @ self.fixed
         for k in range(K):
             v = q[:, k]
@@ -174,12 +168,15 @@ class Models:
         damping = np.full(len(self.a), 1e-2)
         active = np.flatnonzero(self.free.any((1, 2)) & (self.rss > 1e-24 * total))
         stalled = np.zeros(len(self.a), dtype=int)
+        # Of the active models: values, residual sums of squares, residuals and orthonormal columns at their constants.
+        part = self._part(active)
+        value = part._functions("value", part.a, part.b)
+        known = [value, *part._residual(value)]
         for _ in range(steps):
             if not len(active):
                 break
-            part = self._part(active)
-            value, slope = part._functions(part.a, part.b)
-            rss, r, q = part._residual(value)
+            value, rss, r, q = known
+            slope = part._functions("derivative", part.a, part.b)
             c = part._coefficients(value, r)
             B, K, n = value.shape
             jac = np.empty((B, K, 2, n))
@@ -200,32 +197,30 @@ class Models:
             step = np.linalg.solve(
                 H + (lam[:, None] * D + fixed * D.max(1, keepdims=True))[:, :, None] * eye, gradient[:, :, None]
             )[:, :, 0].reshape(B, K, 2)
-            a, b = part._bounded(part.a + step[..., 0], part.b + step[..., 1])
-            new = part._residual(part._functions(a, b, derivative=False)[0])[0]
+            a, b = bounded(part.limits, part.a + step[..., 0], part.b + step[..., 1])
+            value = part._functions("value", a, b)
+            tried = [value, *part._residual(value)]
+            new = tried[1]
             better = new < rss
-            rows = active[better]
-            self.a[rows], self.b[rows], self.rss[rows] = a[better], b[better], new[better]
-            damping[active] = np.where(better, lam * 0.15, lam * 6)
+            self.rss[active] = np.where(better, new, rss)
             rival = n * np.log(np.maximum(rss, 1e-300) / max(self.rss.min(), 1e-300)) < _RIVAL
             little = (rss - new < np.where(rival, tol, _HOPELESS) * rss) & better
-            stalled[active] += np.where(better, 0, 1)
-            stalled[rows] = 0
-            done = little | (stalled[active] > 4) | (self.rss[active] <= 1e-24 * total)
-            active = active[~done]
+            for own, other in zip((part.a, part.b, *known), (a, b, *tried), strict=True):
+                own[better] = other[better]
+            self.a[active], self.b[active] = part.a, part.b
+            damping[active] = np.where(better, lam * 0.15, lam * 6)
+            stalled[active] = np.where(better, 0, stalled[active] + 1)
+            done = little | (stalled[active] > 4) | (rss <= 1e-24 * total)
+            if done.any():
+                active = active[~done]
+                part = self._part(active)
+                known = [v[~done] for v in known]
         return self
 
     def _part(self, rows):
         new = object.__new__(Models)
-        new.points, new.fixed, new.left = self.points, self.fixed, self.left
-        new.atoms = [self.atoms[i] for i in rows]
-        new.a, new.b, new.free = self.a[rows], self.b[rows], self.free[rows]
-        K = self.a.shape[1]
-        position = np.full(len(self.atoms), -1)
-        position[rows] = np.arange(len(rows))
-        new.groups = []
-        for c, own in self.groups:
-            where = position[own // K]
-            kept = where >= 0
-            if kept.any():
-                new.groups.append((c, where[kept] * K + own[kept] % K))
+        new.points, new.fixed, new.left, new.candidates = self.points, self.fixed, self.left, self.candidates
+        new.a, new.b, new.free, new.kinds = self.a[rows], self.b[rows], self.free[rows], self.kinds[rows]
+        new.limits = self.limits[:, rows]
+        new._group()
         return new

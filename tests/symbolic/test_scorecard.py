@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import mannwhitneyu
 
-from kan_tabular import KAAMClassifier
+from kan_tabular import KAAMClassifier, KAAMRegressor, LogisticKAN, SymbolicClassifier
 from kan_tabular.exceptions import FormulaError
 from kan_tabular.symbolic.formula import Formula, Sum, T, Term
 from kan_tabular.symbolic.scorecard import Scorecard, _best_bands, _between
@@ -78,6 +78,22 @@ def _by_hand(card, row):
 def test_the_printed_table_gives_the_totals():
     rows = pd.concat([X.head(60), pd.DataFrame({"age": [5.0, 200.0], "bmi": [1.0, 99.0], "ward": "new", "noise": 0.0})])
     assert CARD.total(rows).tolist() == [_by_hand(CARD, row) for _, row in rows.iterrows()]
+
+
+def test_totals_are_those_that_can_be_reached():
+    values = {
+        "age": [*range(20, 91), np.nan],
+        "bmi": [*np.arange(15, 45, 0.1), np.nan],
+        "ward": ["a", "b", "c|", None, "new"],
+    }
+    ends = []
+    for name, column in values.items():
+        rows = pd.DataFrame({k: np.full(len(column), 50.0) for k in ("age", "bmi", "noise")}).assign(ward="a")
+        rows[name] = pd.Series(column, dtype=object if name == "ward" else float)
+        ends.append(CARD.total(rows) - CARD.total(rows.assign(**{name: column[0]})))
+    low, high = (sum(f(e) for e in ends) for f in (min, max))
+    start = int(CARD.total(pd.DataFrame({k: [v[0]] for k, v in values.items()})).item())
+    assert CARD.probabilities["total"].tolist() == list(range(start + low, start + high + 1))
 
 
 def test_probabilities_are_those_of_the_totals():
@@ -203,7 +219,78 @@ def test_models_that_have_no_scorecard(model, table, message):
         Scorecard.from_model(model, table)
 
 
-def test_settings():
-    for change in ({"max_bands": 1}, {"max_points": 0}):
-        with pytest.raises(FormulaError, match="at least 2 bands and 1 point"):
-            Scorecard.from_model(FORMULA, X, **change)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"max_bands": 1}, "at least 2"), ({"max_points": 0}, "at least 1"), ({"max_bands": 2.5}, "an integer")],
+)
+def test_settings(change, message):
+    with pytest.raises(FormulaError, match=f"{next(iter(change))}=.*{message}"):
+        Scorecard.from_model(FORMULA, X, **change)
+
+
+# ---- to_scorecard ----
+
+
+@pytest.fixture(scope="module")
+def model():
+    return KAAMClassifier().fit(X, Y)
+
+
+def test_estimators_give_the_scorecard_of_their_network(model):
+    held_out, outcome = _rows(400, seed=1)
+    card = model.to_scorecard(held_out, outcome, max_bands=3, max_points=6)
+    same = Scorecard.from_model(model.network_, held_out, classes=["ill", "well"], max_bands=3, max_points=6)
+    assert card.table.equals(same.table) and card.classes == ("ill", "well")
+    for score, value in (
+        (card.total(held_out), card.auc_.scorecard),
+        (model.decision_function(held_out), card.auc_.model),
+    ):
+        well = outcome == "well"
+        u = mannwhitneyu(score[well], score[~well]).statistic
+        assert value == pytest.approx(u / (well.sum() * (~well).sum()), abs=1e-12)
+    assert f"AUC {card.auc_.scorecard:.4f} (model: {card.auc_.model:.4f})." in card.to_markdown()
+
+
+def test_estimators_need_no_rows(model):
+    card = model.to_scorecard()
+    assert card.auc_ is None and "AUC" not in card.to_markdown()
+    eta = card.origin + card.unit * card.total(X)
+    assert np.corrcoef(eta, model.decision_function(X))[0, 1] > 0.95
+    np.testing.assert_allclose(card.predict_proba(X), np.stack([1 - expit(eta), expit(eta)], axis=1))
+
+
+def test_formulas_that_are_estimators_need_no_rows_either():
+    truth = Formula([Sum(-1.0, TERMS[:1])], FEATURES[:1], "logit")
+    age = pd.DataFrame({"age": np.random.default_rng(0).uniform(20, 90, 800)})
+    y = np.random.default_rng(1).random(800) < truth.predict(age)[:, 0]
+    formula = SymbolicClassifier().fit(age, y)
+    card = formula.to_scorecard()
+    assert np.abs(card.origin + card.unit * card.total(age) - formula.decision_function(age)).max() < 2 * card.unit
+    assert formula.to_scorecard(age, y).auc_.cost < 0.02
+    array = SymbolicClassifier().fit(age.to_numpy(), y).to_scorecard(age.to_numpy(), y.tolist())
+    assert array.auc_ == formula.to_scorecard(age, y).auc_
+
+
+def test_who_has_no_scorecard_is_told_what_to_do():
+    x = X[["age"]]
+    with pytest.raises(FormulaError, match="KAAMRegressor predicts a number.*threshold"):
+        KAAMRegressor().fit(x, X["noise"]).to_scorecard()
+    with pytest.raises(FormulaError, match="this model has 3: fit one for a class"):
+        KAAMClassifier().fit(x, np.arange(len(x)) % 3).to_scorecard()
+    with pytest.raises(FormulaError, match="LogisticKAN act together.*KAAMClassifier"):
+        LogisticKAN(n_estimators=1, max_iter=1, random_state=0).fit(x, Y).to_scorecard(x, Y)
+
+
+def test_rows_that_do_not_fit_the_model_are_refused(model):
+    with pytest.raises(ValueError, match="needs X"):
+        model.to_scorecard(y=Y)
+    with pytest.raises(ValueError, match="'perhaps'"):
+        model.to_scorecard(X, np.where(Y == "ill", "perhaps", "well"))
+    with pytest.raises(ValueError, match="y has 599 entries"):
+        model.to_scorecard(X, Y[:-1])
+    with pytest.raises(ValueError, match="feature names"):
+        model.to_scorecard(X.rename(columns={"age": "years"}))
+    with pytest.raises(FormulaError, match="a single one"):
+        model.to_scorecard(X, np.full(len(X), "well"))
+    with pytest.raises(FormulaError, match="max_points=0"):
+        model.to_scorecard(max_points=0)
