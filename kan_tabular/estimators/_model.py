@@ -206,9 +206,13 @@ class FittedMixin:
         return attributes, arrays
 
     @classmethod
+    def _read_network(cls, spec, arrays):
+        return cls._network_class.from_spec(spec, arrays)
+
+    @classmethod
     def _from_state(cls, params, attributes, arrays):
         self = cls(**params)
-        self.network_ = cls._network_class.from_spec(attributes["network"], arrays)
+        self.network_ = cls._read_network(attributes["network"], arrays)
         self.encoder_ = TableEncoder(self.categorical_features)
         self.encoder_.features_ = self.network_.features
         self.n_features_in_ = len(self.network_.features)

@@ -201,10 +201,13 @@ class SymbolicEstimator(FittedMixin, BaseEstimator):
         return {**attributes, **own}, arrays
 
     @classmethod
-    def _from_state(cls, params, attributes, arrays):
+    def _read_network(cls, spec, arrays):
         from kan_tabular.symbolic.network import FormulaNetwork
 
-        cls._network_class = FormulaNetwork
+        return FormulaNetwork.from_spec(spec, arrays)
+
+    @classmethod
+    def _from_state(cls, params, attributes, arrays):
         self = super()._from_state(params, attributes, arrays)
         self.term_rows_, self.fidelity_ = attributes["term_rows"], attributes["fidelity"]
         self.stages_ = attributes["stages"]
