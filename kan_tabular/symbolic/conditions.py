@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 import sympy
+
+#: Characters that mean something to LaTeX.
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{c: "\\" + c for c in "&%$#_"},
+}
+
+
+def latex_text(value):
+    """Any text as LaTeX text."""
+    return r"\text{" + "".join(_SPECIAL.get(c, c) for c in re.sub(r"\s+", " ", str(value))) + "}"
 
 
 class Level(sympy.AtomicExpr):
@@ -34,9 +51,7 @@ class Level(sympy.AtomicExpr):
         return f'"{self.name}"'
 
     def _latex(self, printer):
-        from kan_tabular.symbolic.writers.latex import text
-
-        return text(self.name)
+        return latex_text(self.name)
 
     def _pythoncode(self, printer):
         return repr(self.name)

@@ -6,17 +6,9 @@ import re
 
 from sympy.printing.latex import LatexPrinter
 
+from kan_tabular.symbolic.conditions import latex_text
 from kan_tabular.symbolic.formula import Product, T
 from kan_tabular.symbolic.writers.base import CodeWriter
-
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{c: "\\" + c for c in "&%$#_"},
-}
 
 
 class _Printer(LatexPrinter):
@@ -37,17 +29,12 @@ def number(x):
     return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
 
 
-def text(value):
-    """Any text as LaTeX text."""
-    return r"\text{" + "".join(_SPECIAL.get(c, c) for c in re.sub(r"\s+", " ", str(value))) + "}"
-
-
 class _Writer(CodeWriter):
     printer = _Printer()
 
     def __init__(self, formula):
         super().__init__(formula)
-        self.columns = {name: name if re.fullmatch("[A-Za-z]", name) else text(name) for name in self.columns}
+        self.columns = {name: name if re.fullmatch("[A-Za-z]", name) else latex_text(name) for name in self.columns}
         self.names = {node: f"h_{{{k + 1}}}" for k, node in enumerate(self.hidden)}
 
     def clip(self, text, low, high):
@@ -57,7 +44,7 @@ class _Writer(CodeWriter):
         return text  # `term` has the cases
 
     def choose_level(self, column, term):
-        tests = [f"{number(v)} & {column} = {text(k)}" for k, v in term.levels.items()]
+        tests = [f"{number(v)} & {column} = {latex_text(k)}" for k, v in term.levels.items()]
         return _cases([*_missing(column, term), *tests, rf"{number(term.other)} & \text{{otherwise}}"])
 
     def term(self, term):
@@ -78,7 +65,7 @@ class _Writer(CodeWriter):
     def write(self):
         formula = self.formula
         several = len(formula.outputs) > 1
-        labels = [text(v) for v in formula.classes or formula.targets]
+        labels = [latex_text(v) for v in formula.classes or formula.targets]
         etas = [rf"\eta_{{{v}}}" for v in labels] if several else [r"\eta"]
         lines = []
         for node in self.hidden:

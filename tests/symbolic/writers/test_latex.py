@@ -5,6 +5,7 @@ import sympy
 from formula_cases import CASES, HOSTILE, category, formulas, numeric, shape
 from hypothesis import given, settings
 
+from kan_tabular.symbolic.conditions import latex_text
 from kan_tabular.symbolic.formula import Formula, Product, Sum, T, Term
 from kan_tabular.symbolic.writers import latex, write
 
@@ -69,7 +70,7 @@ def test_random_formulas_balance(formula):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_escaped(name):
-    escaped = latex.text(name)[len(r"\text{") : -1]
+    escaped = latex_text(name)[len(r"\text{") : -1]
     for c in "&%$#_":
         assert escaped.count("\\" + c) == name.count(c) == escaped.count(c)
     assert _braces_balance(escaped) and "\n" not in escaped
