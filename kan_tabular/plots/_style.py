@@ -170,3 +170,9 @@ def _escape(text):
     from matplotlib import rcParams
 
     return text.replace("$", r"\$") if rcParams["text.parse_math"] else text
+
+
+def check_count(name, value):
+    """Refuse a number of things to draw that is below 1."""
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1; got {value!r}.")

@@ -5,6 +5,7 @@ from sklearn.base import is_classifier
 
 from kan_tabular.plots._source import one_row, read_source, shown_data
 from kan_tabular.plots._style import (
+    check_count,
     new_axes,
     number_format,
     palette,
@@ -129,8 +130,7 @@ class ContributionDisplay:
         display : ContributionDisplay
             This display.
         """
-        if max_features < 1:
-            raise ValueError(f"max_features must be at least 1; got {max_features!r}.")
+        check_count("max_features", max_features)
         contributions = np.asarray(self.contributions, dtype=float)
         order = np.argsort(-np.abs(contributions), kind="stable")
         shown, rest = order[:max_features], order[max_features:]

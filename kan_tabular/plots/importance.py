@@ -3,7 +3,15 @@
 import numpy as np
 
 from kan_tabular.plots._source import read_source
-from kan_tabular.plots._style import new_axes, number_format, palette, quiet_spines, safe_labels, text_colour
+from kan_tabular.plots._style import (
+    check_count,
+    new_axes,
+    number_format,
+    palette,
+    quiet_spines,
+    safe_labels,
+    text_colour,
+)
 
 
 class ImportanceDisplay:
@@ -83,8 +91,7 @@ class ImportanceDisplay:
         display : ImportanceDisplay
             This display.
         """
-        if max_features < 1:
-            raise ValueError(f"max_features must be at least 1; got {max_features!r}.")
+        check_count("max_features", max_features)
         importances = np.asarray(self.importances, dtype=float)
         order = np.argsort(-importances, kind="stable")
         shown, rest = order[:max_features], order[max_features:]

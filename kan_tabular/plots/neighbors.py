@@ -5,6 +5,7 @@ import numpy as np
 from kan_tabular.explain import SimilarCases
 from kan_tabular.plots._source import one_row, read_source
 from kan_tabular.plots._style import (
+    check_count,
     new_axes,
     palette,
     quiet_spines,
@@ -120,8 +121,7 @@ class NeighborDisplay:
         display : NeighborDisplay
             This display.
         """
-        if max_features < 1:
-            raise ValueError(f"max_features must be at least 1; got {max_features!r}.")
+        check_count("max_features", max_features)
         found = self.neighbors
         shown = list(self.values)[:max_features]
         shares, directions = self._shades(shown)

@@ -7,7 +7,7 @@ import numpy as np
 from kan_tabular.fitted.diagram import read_diagram
 from kan_tabular.plots._diagram import lay_out, select, wire
 from kan_tabular.plots._source import read_source
-from kan_tabular.plots._style import class_styles, new_axes, palette, safe_labels, safe_text, text_colour
+from kan_tabular.plots._style import check_count, class_styles, new_axes, palette, safe_labels, safe_text, text_colour
 
 _FONT = 9.0
 _CHARACTER = 0.066  # inches of an average character at that size
@@ -120,8 +120,7 @@ class NetworkDisplay:
         display : NetworkDisplay
             This display.
         """
-        if max_features < 1:
-            raise ValueError(f"max_features must be at least 1; got {max_features!r}.")
+        check_count("max_features", max_features)
         if max_edges is not None and max_edges < 1:
             raise ValueError(f"max_edges must be at least 1, or None for no limit; got {max_edges!r}.")
         if not 0 <= min_size <= 1:

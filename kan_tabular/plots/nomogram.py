@@ -5,6 +5,7 @@ from sklearn.base import is_classifier
 
 from kan_tabular.plots._source import one_row, read_source
 from kan_tabular.plots._style import (
+    check_count,
     new_axes,
     palette,
     quiet_spines,
@@ -137,8 +138,7 @@ class NomogramDisplay:
         display : NomogramDisplay
             This display.
         """
-        if max_features < 1:
-            raise ValueError(f"max_features must be at least 1; got {max_features!r}.")
+        check_count("max_features", max_features)
         effects = [_effects(shape) for shape in self.shapes]
         ranges = np.array([np.ptp(e) for e in effects])
         self.features_ = np.argsort(-ranges, kind="stable")[:max_features].tolist()

@@ -7,6 +7,7 @@ from sklearn.base import is_classifier
 from kan_tabular.explain.spaces import encode
 from kan_tabular.plots._source import one_row, read_source, shown_data
 from kan_tabular.plots._style import (
+    check_count,
     palette,
     safe_labels,
     safe_text,
@@ -142,8 +143,7 @@ class RadarDisplay:
         display : RadarDisplay
             This display.
         """
-        if max_features < 1:
-            raise ValueError(f"max_features must be at least 1; got {max_features!r}.")
+        check_count("max_features", max_features)
         if ax is not None and ax.name != "polar":
             raise ValueError("ax must be polar: make it with subplot_kw={'projection': 'polar'}, or leave it None.")
         shown = np.argsort(-np.asarray(self.importances, dtype=float), kind="stable")[:max_features]

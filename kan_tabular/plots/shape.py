@@ -6,7 +6,7 @@ import numpy as np
 
 from kan_tabular.plots import _panels
 from kan_tabular.plots._source import read_source
-from kan_tabular.plots._style import class_styles, new_figure, safe_labels, safe_text
+from kan_tabular.plots._style import check_count, class_styles, new_figure, safe_labels, safe_text
 
 
 class ShapeDisplay:
@@ -151,8 +151,7 @@ class ShapeDisplay:
 
 def _panel_axes(ax, n_panels, n_cols):
     """The axes of the panels as an array of shape (n_rows, n_cols), None where there is no panel."""
-    if n_cols < 1:
-        raise ValueError(f"n_cols must be at least 1; got {n_cols!r}.")
+    check_count("n_cols", n_cols)
     if ax is not None and np.ndim(ax) > 0:
         axes = np.atleast_2d(np.asarray(ax, dtype=object))
         if axes.size != n_panels:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kan_tabular.plots._source import read_source
-from kan_tabular.plots._style import class_styles, new_figure, quiet_spines, safe_labels, text_colour
+from kan_tabular.plots._style import check_count, class_styles, new_figure, quiet_spines, safe_labels, text_colour
 from kan_tabular.training.stages import STAGES
 
 #: Bars of spaces beyond the colours there are.
@@ -95,8 +95,7 @@ class SpacesDisplay:
         display : SpacesDisplay
             This display.
         """
-        if max_features < 1:
-            raise ValueError(f"max_features must be at least 1; got {max_features!r}.")
+        check_count("max_features", max_features)
         shares, weights = np.asarray(self.shares, dtype=float), np.asarray(self.weights, dtype=float)
         order = np.argsort(-np.asarray(self.importances, dtype=float), kind="stable")
         choosing = [int(j) for j in order if not np.isnan(weights[:, j]).any()]

@@ -152,7 +152,10 @@ def test_hostile_names_and_thirty_columns_render(hostile, style):
 
 def test_a_model_without_any_effect_is_drawn():
     X = pd.DataFrame({"same": np.ones(30)})
-    NomogramDisplay.from_estimator(KAAMRegressor().fit(X, np.arange(30.0)), X).figure_.savefig(io.BytesIO())
+    display = NomogramDisplay.from_estimator(KAAMRegressor().fit(X, np.arange(30.0)), X)
+    display.figure_.savefig(io.BytesIO())
+    assert display.features_ == [0] and display.total_ == 0.0
+    np.testing.assert_allclose(display.predict(0.0), 14.5)
 
 
 def test_what_has_no_nomogram_is_refused(model):
