@@ -244,7 +244,7 @@ def beside_section():
         low, high = bootstrap_interval(ratios)
         out += [
             f"Against {peer}, on the same folds (one thread each; seconds are wall-clock on a shared machine, and show "
-            "the order of size):\n",
+            "the order of size at most; those of skan are from a busier occasion and do not compare):\n",
             table(["task", "kan", peer, "log ratio", "kan, s", f"{peer}, s", "time ratio"], rows),
             f"{len(own)} tasks: kan has the lower loss on {int((ratios < 0).sum())}; mean log ratio "
             f"{ratios.mean():+.4f}, 95% interval {low:+.4f} to {high:+.4f}; median time ratio "
