@@ -23,3 +23,15 @@ class FormulaError(ValueError):
 
 class FidelityError(ValueError):
     """No formula is as faithful to the model as asked."""
+
+
+class CompositionError(ValueError):
+    """A composition string that cannot be read; the message names the position, counted from 1."""
+
+
+class MissingPropertyWarning(UserWarning):
+    """An element without a property that a descriptor needs; the message names both."""
+
+
+class UnseenElementWarning(UserWarning):
+    """An element that the training data did not have."""
