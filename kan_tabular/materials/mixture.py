@@ -146,9 +146,8 @@ class _Mixture:
         columns = [composition] if isinstance(composition, str) else list(composition)
         absent = [name for name in columns if name not in self.frame.columns]
         if absent or not columns:
-            raise DataError(
-                f"composition: the reference has no column {absent[0]!r}." if absent else "composition: empty."
-            )
+            what = f"has {absent[0]!r}, which the reference lacks" if absent else "must name at least one column"
+            raise DataError(f"composition {what}.")
         return columns, len(columns) == 1 and isinstance(self.frame.iloc[0][columns[0]], str)
 
     def present(self):

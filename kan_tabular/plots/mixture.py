@@ -3,7 +3,15 @@
 import numpy as np
 
 from kan_tabular.materials.mixture import mixture_effect, parts_of_mixture
-from kan_tabular.plots._style import check_count, class_styles, new_axes, quiet_spines, safe_labels, text_colour
+from kan_tabular.plots._style import (
+    check_count,
+    class_styles,
+    new_axes,
+    quiet_spines,
+    safe_labels,
+    safe_text,
+    text_colour,
+)
 
 
 class MixtureDisplay:
@@ -99,12 +107,14 @@ class MixtureDisplay:
         """
         check_count("max_elements", max_elements)
         effects = sorted(self.effects, key=lambda effect: -np.ptp(effect.prediction))[:max_elements]
-        self.ax_ = ax = new_axes(ax, figsize=(6.4, 4.0))
+        labels = safe_labels([effect.element for effect in effects], width=24)
+        # Room for the key, which stands beside the curves: they end anywhere.
+        figsize = (6.0 + 0.08 * max(map(len, labels)), max(4.0, 0.4 + 0.23 * len(labels)))
+        self.ax_ = ax = new_axes(ax, figsize=figsize)
         self.figure_ = ax.figure
         helper = {"color": text_colour(), "alpha": 0.45, "linewidth": 0.8, "zorder": 1}
         ax.axhline(effects[0].reference_prediction, **helper)
         ax.axvline(0, **helper)
-        labels = safe_labels([effect.element for effect in effects], width=24)
         self.lines_ = []
         for effect, label, (colour, style) in zip(effects, labels, class_styles(len(effects)), strict=True):
             change = 100 * (effect.fraction - effect.reference_fraction)
@@ -113,6 +123,6 @@ class MixtureDisplay:
         title = f"{left_out} flatter not shown" if left_out else None
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, title=title, title_fontsize="small")
         ax.set_xlabel("change of its share, others in proportion (percentage points)")
-        ax.set_ylabel(self.response)
+        ax.set_ylabel(safe_text(self.response, width=40))
         quiet_spines(ax, keep=("left", "bottom"))
         return self
