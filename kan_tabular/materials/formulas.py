@@ -26,8 +26,9 @@ def parse_formula(formula, *, fractions="atomic"):
     """Amounts of the elements in a composition string.
 
     Symbols and brackets, each with a number behind it (1 where there is none): ``"Al0.5CoCrFeNi"``,
-    ``"(CoCr)0.5Fe2"``, ``"[(FeCo)3Si]95Nb5"``, ``"Al0.25 Co1 Fe1"``. With ``fractions="weight"`` also a base element
-    and percentages: ``"Ti-6Al-4V"`` (Ti is the rest to 100).
+    ``"(CoCr)0.5Fe2"``, ``"[(FeCo)3Si]2Nb"``, ``"Al0.25 Co1 Fe1"``. With ``fractions="weight"`` also a base element
+    and percentages: ``"Ti-6Al-4V"`` (Ti is the rest to 100). Refused are brackets with a number where all numbers add
+    up to 100, ``"(TiZrNbTa)95Mo5"``, as papers mean percent of the bracket or as many formulas.
 
     Parameters
     ----------
@@ -82,27 +83,42 @@ class _Reader:
         self.at = 0
 
     def read(self):
-        amounts = self._items()
+        amounts, total, doubtful = self._items()
         if self.at < len(self.text):
             self._fail(f"has {self.text[self.at]!r}", "which closes no bracket")
+        # 95% of an alloy with 5% Mo, or 95 times its formula?
+        if doubtful is not None and abs(total - 100) < 0.5:
+            self._doubt(doubtful)
         return amounts
 
     def _items(self):
-        amounts = {}
+        """Amounts up to the end or a closing bracket; the sum of the numbers, and where a bracket may mean percent."""
+        amounts, total, n_items, doubtful = {}, 0.0, 0, None
         while True:
             self._skip_blanks()
             if self.at == len(self.text) or self.text[self.at] in _CLOSING.values():
-                return amounts
+                return amounts, total, doubtful if n_items > 1 else None
             opened = self.at
             inner = self._bracket(opened) if self.text[opened] in _CLOSING else {self._symbol(): 1.0}
-            factor = self._number()
+            factor, size = self._number(), sum(inner.values())
+            if abs(size - 100) < 0.5 and factor != 1:  # (Fe40Mn40Co10Cr10)98C2
+                self._doubt(opened)
+            if not math.isclose(size, 1) and doubtful is None:
+                doubtful = opened
+            total, n_items = total + factor, n_items + 1
             for symbol, amount in inner.items():
                 amounts[symbol] = amounts.get(symbol, 0.0) + factor * amount
+
+    def _doubt(self, at):
+        why = (
+            "whose number may count formulas or be a percentage of the whole: write the amounts out without the bracket"
+        )
+        self._fail(f"opens {self.text[at]!r}", why, at=at)
 
     def _bracket(self, opened):
         closing = _CLOSING[self.text[opened]]
         self.at += 1
-        inner = self._items()
+        inner, _, _ = self._items()
         if self.at == len(self.text):
             self._fail(f"opens {self.text[opened]!r}", "which is never closed", at=opened)
         if self.text[self.at] != closing:

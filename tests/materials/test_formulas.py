@@ -17,7 +17,9 @@ AMOUNTS = {
     "(CoCr)0.5Fe2": {"Co": 0.5, "Cr": 0.5, "Fe": 2},
     "[(Fe0.6Co0.4)3Si]2{NbB}": {"Fe": 3.6, "Co": 2.4, "Si": 2, "Nb": 1, "B": 1},
     "FeCoFe": {"Fe": 2, "Co": 1},
-    " (CoCrCuFeNi)84Nb16 ": {"Co": 84, "Cr": 84, "Cu": 84, "Fe": 84, "Ni": 84, "Nb": 16},
+    " (CoCrCuFeNi)2Nb0.5 ": {"Co": 2, "Cr": 2, "Cu": 2, "Fe": 2, "Ni": 2, "Nb": 0.5},
+    "[(Fe0.6Co0.4)0.75B0.2Si0.05]96Nb4": {"Fe": 43.2, "Co": 28.8, "B": 19.2, "Si": 4.8, "Nb": 4},  # 1 in the bracket
+    "(CoCr)100": {"Co": 100, "Cr": 100},
     "Al0.25 Co1\tFe1": {"Al": 0.25, "Co": 1, "Fe": 1},
     "V10Cr10Fe45Co35Ni0": {"V": 10, "Cr": 10, "Fe": 45, "Co": 35},  # the end of a series, written so in tables
     "CO": {"C": 1, "O": 1},
@@ -29,6 +31,22 @@ def test_amounts(formula):
     amounts = parse_formula(formula)
     assert amounts == pytest.approx(AMOUNTS[formula])
     assert list(amounts) == list(AMOUNTS[formula])
+
+
+DOUBTFUL = {
+    "(TiZrNbTa)95Mo5": 1,
+    "Al7 (HfNbTiZr)93": 5,
+    "Ni45(FeCoCr)40(AlTi)15": 5,
+    "(Fe40Mn40Co10Cr10)98C2.2": 1,
+    "Ni2[(Fe50Ni50)3B]": 5,
+}
+
+
+@pytest.mark.parametrize("formula", DOUBTFUL)
+def test_brackets_that_may_mean_percent_are_refused(formula):
+    with pytest.raises(CompositionError, match="count formulas or be a percentage") as error:
+        parse_formula(formula)
+    assert f"at position {DOUBTFUL[formula]}, " in str(error.value)
 
 
 WRONG = {
