@@ -104,7 +104,11 @@ def read_amounts(frame, columns, *, formulas, fractions, normalize):
     amounts : ndarray of shape (n_samples, n_elements)
         Not negative, with a positive sum in every row.
     """
-    rows = _formula_rows(frame[columns[0]], fractions) if formulas else _fraction_rows(frame[columns], normalize)
+    if not formulas:
+        amounts = _fractions(frame[columns], normalize)
+        order = sorted(np.flatnonzero(amounts.any(axis=0)), key=lambda j: _NUMBER_OF[columns[j]])
+        return [columns[j] for j in order], amounts[:, order]
+    rows = _formula_rows(frame[columns[0]], fractions)
     elements = sorted({symbol for row in rows for symbol in row}, key=_NUMBER_OF.get)
     position = {symbol: j for j, symbol in enumerate(elements)}
     amounts = np.zeros((len(rows), len(elements)))
@@ -130,7 +134,7 @@ def _formula_rows(column, fractions):
     return rows
 
 
-def _fraction_rows(frame, normalize):
+def _fractions(frame, normalize):
     columns = list(frame.columns)
     for name in columns:
         if not _is_numeric(frame[name]):
@@ -154,7 +158,7 @@ def _fraction_rows(frame, normalize):
             f"Row {i}: its fractions add up to {totals[i]:g} ({off.sum()} of {len(off)} rows are off), not to 1 or 100 "
             f"within {TOLERANCE:.1%}: correct them, name all columns of the composition, or set normalize=True."
         )
-    return [{columns[j]: row[j] for j in np.flatnonzero(row)} for row in amounts]
+    return amounts
 
 
 def _is_numeric(column):

@@ -45,9 +45,11 @@ def present(c, values):
 
 
 def _mixing_enthalpy(c, of):
-    both = c[:, :, None] * c[:, None, :]
+    unknown = np.isnan(of.pairs)
     # 4 sum over pairs i < j is 2 sum over all ordered ones.
-    return 2 * np.where(both > 0, both * of.pairs, 0.0).sum(axis=(1, 2))
+    enthalpy = 2 * ((c @ np.where(unknown, 0.0, of.pairs)) * c).sum(axis=1)
+    there = (c > 0).astype(float)
+    return np.where(((there @ unknown) * there).any(axis=1), np.nan, enthalpy)
 
 
 def _mixing_entropy_r(c, of):

@@ -5,6 +5,7 @@ BSD-3-Clause), in the extra ``materials``. Nothing is filled in: what the librar
 """
 
 import numbers
+from contextlib import suppress
 from functools import cache
 
 import numpy as np
@@ -114,34 +115,32 @@ def merge_properties(properties):
 @cache
 def _properties():
     library = _library()
-    table = pd.DataFrame(np.nan, index=list(SYMBOLS), columns=list(PROPERTIES))
+    rows = []
     for symbol in SYMBOLS:
-        table.loc[symbol, "atomic_weight"] = library.weights.get(symbol, np.nan)
-        mechanics = library.mechanics(symbol)
-        if mechanics is not None:
-            # A 0 in that table means that there is no value.
-            cells = (mechanics.molar_volume_cm3, mechanics.bulk_modulus_gpa, mechanics.shear_modulus_gpa)
-            table.loc[symbol, ["molar_volume", "bulk_modulus", "shear_modulus"]] = [cell or np.nan for cell in cells]
-    for symbol, known in library.elements.items():
-        cells = (known.radius_pm, known.melting_K, known.valence, known.electronegativity)
-        table.loc[symbol, ["radius", "melting_temperature", "valence_electrons", "electronegativity"]] = cells
-    return table
+        known, mechanics = library.elements.get(symbol), library.mechanics(symbol)
+        base = (known.radius_pm, known.melting_K, known.valence, known.electronegativity) if known else [np.nan] * 4
+        # A 0 in the table of Miedema's model means that there is no value.
+        moduli = [np.nan] * 3
+        if mechanics:
+            values = (mechanics.molar_volume_cm3, mechanics.bulk_modulus_gpa, mechanics.shear_modulus_gpa)
+            moduli = [value or np.nan for value in values]
+        rows.append([library.weights.get(symbol, np.nan), *base, *moduli])
+    return pd.DataFrame(rows, index=list(SYMBOLS), columns=list(PROPERTIES), dtype=float)
 
 
 @cache
 def _pairs():
     library = _library()
     covered = library.covered()
-    table = pd.DataFrame(np.nan, index=list(SYMBOLS), columns=list(SYMBOLS))
+    table = np.full((len(SYMBOLS), len(SYMBOLS)), np.nan)
+    np.fill_diagonal(table, 0.0)
     for i, first in enumerate(SYMBOLS):
-        table.loc[first, first] = 0.0
-        for second in SYMBOLS[:i]:
+        for j, second in enumerate(SYMBOLS[:i]):
             if first in covered and second in covered:
-                try:
-                    table.loc[first, second] = table.loc[second, first] = library.pair(first, second)
-                except KeyError:  # a pair that the library lacks, such as Th-U
-                    continue
-    return table
+                # Some pairs are missing, such as Th-U.
+                with suppress(KeyError):
+                    table[i, j] = table[j, i] = library.pair(first, second)
+    return pd.DataFrame(table, index=list(SYMBOLS), columns=list(SYMBOLS))
 
 
 class _library:

@@ -1,6 +1,7 @@
 """CompositionFeaturizer as a transformer: tables in, named columns with units out, errors that name the cell."""
 
 import pickle
+import subprocess
 import sys
 
 import numpy as np
@@ -294,3 +295,10 @@ def test_without_the_library(monkeypatch):
     elements._pairs.cache_clear()
     with pytest.raises(ImportError, match=r"hea-bench, which is not installed: pip install 'kan-tabular\[materials\]'"):
         CompositionFeaturizer().fit(FORMULAS)
+
+
+def test_import_is_light():
+    code = "import sys; from kan_tabular.materials import *; import kan_tabular.plots.mixture; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "kan_tabular.materials.featurizer" in loaded
+    assert not {"hea_bench", "torch", "matplotlib", "sympy"} & set(loaded)
