@@ -8,7 +8,6 @@ import numpy as np
 from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
 
@@ -18,7 +17,7 @@ class _Scores(ClassifierMixin, BaseEstimator):
     def __init__(self, n_classes):
         self.n_classes = n_classes
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, sample_weight=None):
         self.classes_ = np.arange(self.n_classes)
         self.n_features_in_ = X.shape[1]
         return self
@@ -47,8 +46,11 @@ class ScikitLearnMap:
 
     def fit(self, scores, codes, weights):
         """Scores (n, 1) or (n, n_classes), positions of the classes (n,), frequencies (n,) or None."""
-        frozen = FrozenEstimator(_Scores(max(scores.shape[1], 2)).fit(scores))
-        self._map = CalibratedClassifierCV(frozen, method=self.method).fit(scores, codes, sample_weight=weights)
+        every = np.arange(len(scores))
+        peer = CalibratedClassifierCV(
+            _Scores(max(scores.shape[1], 2)), method=self.method, cv=[(every, every)], ensemble=False
+        )
+        self._map = peer.fit(scores, codes, sample_weight=weights)
         # Steps reach 0 and 1, which no finite number of rows can show.
         self._edge = 1 / (len(scores) + 2) if self.method == "isotonic" else 0.0
         return self
