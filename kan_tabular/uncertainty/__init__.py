@@ -4,7 +4,7 @@ from importlib import import_module
 
 __all__ = ["CalibratedClassifier"]
 
-_HOMES = {"CalibratedClassifier": "kan_tabular.uncertainty.calibration"}
+_HOMES = {"CalibratedClassifier": "kan_tabular.uncertainty.calibrated"}
 
 
 def __getattr__(name):

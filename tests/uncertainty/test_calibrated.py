@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from kan_tabular import KAAMClassifier
 from kan_tabular.uncertainty import CalibratedClassifier
-from kan_tabular.uncertainty.maps import MAPS, BetaMap, VennAbersMap
+from kan_tabular.uncertainty._maps import MAPS, BetaMap, VennAbersMap
 
 METHODS = list(MAPS)
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, has_fit_para
 
 from kan_tabular.fitted.explanation import explanation
 from kan_tabular.plots._source import read_source
-from kan_tabular.uncertainty.maps import MAPS
+from kan_tabular.uncertainty._maps import MAPS
 
 #: Name of the term that calibration adds to an explanation.
 TERM = "(calibration)"
