@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
 from kan_tabular.encoding import as_frame
@@ -57,9 +57,11 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
             raise ValueError(
                 "prefit=True: the estimator is fitted already; call conformalize with rows it has not seen."
             )
-        X = as_frame(X)
+        X = _readable(X)
         validate_data(self, X, reset=True, skip_check_array=True)
         n = _num_samples(X)
+        if n < 2:
+            raise ValueError(f"Found {n} sample(s) (n_samples={n}): rows must be left to fit and to calibrate.")
         y = self._read_y(y, n)
         weights = check_weights(sample_weight, n)
         check_lengths(n, groups=groups)
@@ -137,7 +139,7 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
             raise ValueError(
                 f"method={self.method!r} calibrates within fit; conformalize is for {' and '.join(SPLIT)}."
             )
-        X = as_frame(X)
+        X = _readable(X)
         if self.prefit:
             check_is_fitted(self.estimator)
             self.estimator_ = self._adopt(self.estimator)
@@ -357,6 +359,12 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
         kept = {name: arrays[name] for name in ("scores", "mass", "stratum")}
         self.calibration_ = Calibration(**kept, strata=strata, fold=fold, weighted=attributes["weighted"])
         return self
+
+
+def _readable(X):
+    """A table whose rows can be picked: what cannot be indexed becomes an array."""
+    (X,) = indexable(as_frame(X))
+    return X
 
 
 def fit_clone(estimator, X, y, weights=None, groups=None):

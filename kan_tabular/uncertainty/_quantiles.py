@@ -42,9 +42,8 @@ class QuantileModels:
         return int(np.argmin(np.abs(np.array(self.confidence_levels) - confidence_level)))
 
     def predict_quantiles(self, X):
-        """Quantiles (m, n_levels), sorted in each row, so that they do not cross."""
-        columns = [np.asarray(model.predict(X), dtype=float) for model in self.models]
-        return np.sort(np.column_stack(columns), axis=1)
+        """Quantiles (m, n_levels) as the models give them."""
+        return np.column_stack([np.asarray(model.predict(X), dtype=float) for model in self.models])
 
     def predict(self, X):
         """The median (m,)."""
@@ -61,9 +60,9 @@ class QuantileModels:
         return int(at[0])
 
     def bands(self, quantiles, confidence_levels):
-        """Ends (m, 2, n_levels) of the bands that the `quantiles` (m, n) make at some levels of confidence."""
+        """Ends (m, 2, n_levels) of the bands that the `quantiles` (m, n) make; ends that crossed are exchanged."""
         places = [[self.place((1 - c) / 2), self.place((1 + c) / 2)] for c in confidence_levels]
-        return np.stack([quantiles[:, place] for place in places], axis=2)
+        return np.stack([np.sort(quantiles[:, place], axis=1) for place in places], axis=2)
 
 
 def wanted(confidence_levels):

@@ -131,14 +131,12 @@ class ConformalClassifier(ClassifierMixin, Conformal):
             As in `predict_set`.
         """
         labels, mass = self._new_rows(X, conditional_on, weights)
-        known = self.calibration_
-        models = [self.estimator_] if self.method == "split" else self.out_of_fold_.models
-        scores = np.stack([class_scores(self.conformity_score, self._output(model, X)) for model in models])
-        p = np.empty(scores.shape[1:])
-        for c, label in enumerate(self.classes_.tolist()):
-            stratum = self._strata_of(labels, len(p), label if self.conditional == "class" else None)
-            p[:, c] = known.p_values(scores[:, :, c], stratum, mass)
-        return p
+        per_class = self.conditional == "class"
+        strata = [self._strata_of(labels, len(mass), c if per_class else None) for c in self.classes_.tolist()]
+        said = self.predict_proba(X)[None] if self.method == "split" else self.out_of_fold_.at(X)
+        scores = np.stack([class_scores(self.conformity_score, p) for p in said])
+        each = [self.calibration_.p_values(scores[:, :, c], stratum, mass) for c, stratum in enumerate(strata)]
+        return np.stack(each, axis=1)
 
     def predict_set(self, X, *, conditional_on=None, weights=None):
         """The classes that remain possible.
