@@ -38,6 +38,8 @@ _SPEC, _ARRAYS = "model.json", "arrays.safetensors"
 # The only classes a file can name. Each has `_get_state() -> (attributes, arrays)` and the classmethod
 # `_from_state(params, attributes, arrays)`.
 _ESTIMATORS = {
+    "ConformalClassifier": "kan_tabular.uncertainty.classifier",
+    "ConformalRegressor": "kan_tabular.uncertainty.regressor",
     "DualChannelKAN": "kan_tabular.estimators.dual_channel",
     "KAAMClassifier": "kan_tabular.estimators.additive",
     "KAAMRegressor": "kan_tabular.estimators.additive",
