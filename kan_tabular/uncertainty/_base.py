@@ -16,7 +16,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, validate_dat
 from kan_tabular.encoding import as_frame
 from kan_tabular.estimators._validation import check_groups, check_lengths, check_levels, check_number, check_weights
 from kan_tabular.uncertainty._calibration import Calibration
-from kan_tabular.uncertainty._out_of_fold import cross_validated, leave_one_out
+from kan_tabular.uncertainty._out_of_fold import ClosedForm, cross_validated, leave_one_out
 from kan_tabular.uncertainty._rows import choose_calibration, positive, read_groups, row_keys, same_rows, take
 
 #: Methods whose one model is calibrated on rows of its own.
@@ -26,7 +26,8 @@ SPLIT = ("split", "cqr")
 class Conformal(MetaEstimatorMixin, BaseEstimator):
     """Base of `ConformalClassifier` and `ConformalRegressor`, which add what a score is and what is kept.
 
-    They give ``_METHODS``, ``_read_y``, ``_output`` (what scores are made of), ``_scores`` and ``_check_own``.
+    They give ``_METHODS``, ``_read_y``, ``_output`` (what scores are made of), ``_said`` (the same from predictions),
+    ``_scores`` and ``_check_own``.
     """
 
     _METHODS: tuple
@@ -57,7 +58,7 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
             raise ValueError(
                 "prefit=True: the estimator is fitted already; call conformalize with rows it has not seen."
             )
-        X = _readable(X)
+        X = readable(X)
         validate_data(self, X, reset=True, skip_check_array=True)
         n = _num_samples(X)
         if n < 2:
@@ -89,6 +90,9 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
             common = (fit_rows, self._output, X, n)
             if self.method == "cross":
                 self.out_of_fold_ = cross_validated(*common, self.cv, rng, classes, groups, self.n_jobs)
+            elif groups is None and hasattr(self.estimator_, "leave_one_out") and self._says_predictions():
+                used = None if sample_weight is None else weights
+                self.out_of_fold_ = ClosedForm(self.estimator_, self._said, X, y, used)
             else:
                 self.out_of_fold_ = leave_one_out(*common, groups, self.n_jobs)
             self._calibrate(self.out_of_fold_.unseen, y, weights, labels, self.out_of_fold_.fold)
@@ -139,7 +143,7 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
             raise ValueError(
                 f"method={self.method!r} calibrates within fit; conformalize is for {' and '.join(SPLIT)}."
             )
-        X = _readable(X)
+        X = readable(X)
         if self.prefit:
             check_is_fitted(self.estimator)
             self.estimator_ = self._adopt(self.estimator)
@@ -221,6 +225,10 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
 
     def _begin(self, model, X):
         """Note what scores need to know of a fitted model (of what it says on its training rows)."""
+
+    def _says_predictions(self):
+        """Whether scores are made of predictions alone, so that `_said` can give what `_output` does."""
+        return True
 
     def _adopt(self, fitted):
         """A prefit estimator as this object uses it."""
@@ -361,7 +369,7 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
         return self
 
 
-def _readable(X):
+def readable(X):
     """A table whose rows can be picked: what cannot be indexed becomes an array."""
     (X,) = indexable(as_frame(X))
     return X

@@ -64,6 +64,32 @@ def leave_out(fit, output, X, n, fold, n_jobs=None):
     return Refits(models, output, fold, unseen)
 
 
+class ClosedForm:
+    """What an additive model would say without each of its rows, from the one fit there is; in the place of `Refits`.
+
+    The smoothing parameters stay those of all rows, so the jackknife+ has its guarantee only approximately: they would
+    have to be chosen again without each row. What they cover is measured in ``examples/benchmarks/coverage.py``.
+
+    Parameters
+    ----------
+    model : KAAMRegressor, KAAMClassifier
+        Fitted to the rows.
+    said : callable
+        From predictions (..., m) or (..., m, n_classes) to what scores are made of (..., m, k).
+    X, y, weights
+        The rows, as given to its fit; they are kept.
+    """
+
+    def __init__(self, model, said, X, y, weights):
+        self._model, self._said, self._rows = model, said, (X, y, weights)
+        self.fold = np.arange(len(y))
+        self.unseen = said(model.leave_one_out(*self._rows))
+
+    def at(self, X):
+        """What the model without each row says of new rows: (n, m, k)."""
+        return self._said(np.swapaxes(self._model.leave_one_out(*self._rows, at=X)[1], 0, 1))
+
+
 def leave_one_out(fit, output, X, n, groups=None, n_jobs=None):
     """`leave_out` of single rows, or of single groups: what jackknife+ needs."""
     fold = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, column_or_1d, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from kan_tabular.fitted.explanation import explanation
 from kan_tabular.plots._source import read_source
+from kan_tabular.uncertainty._base import fit_clone
 from kan_tabular.uncertainty._maps import MAPS
 
 #: Name of the term that calibration adds to an explanation.
@@ -94,7 +95,7 @@ class CalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         y = column_or_1d(y)
         weights = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
         frozen = isinstance(self.estimator, FrozenEstimator)
-        self.estimator_ = self.estimator if frozen else _fit(self.estimator, X, y, weights, groups)
+        self.estimator_ = self.estimator if frozen else fit_clone(self.estimator, X, y, weights, groups)
         self.classes_ = self.estimator_.classes_
         unknown = ~np.isin(y, self.classes_)
         if unknown.any():
@@ -119,7 +120,7 @@ class CalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         scores = np.full((len(y), 1 if len(self.classes_) == 2 else len(self.classes_)), np.nan)
         for train, test in folds.split(np.zeros(len(y)), y, groups):
             kept = [None if a is None else np.asarray(a)[train] for a in (weights, groups)]
-            model = _fit(self.estimator, _safe_indexing(X, train), y[train], *kept)
+            model = fit_clone(self.estimator, _safe_indexing(X, train), y[train], *kept)
             if len(model.classes_) < len(self.classes_):
                 missing = sorted(set(self.classes_.tolist()) - set(model.classes_.tolist()))
                 raise ValueError(
@@ -178,18 +179,6 @@ class CalibratedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         inner = self.estimator.__sklearn_tags__()
         tags.input_tags = inner.input_tags
         return tags
-
-
-def _fit(estimator, X, y, weights, groups):
-    """A fitted clone; only what is given is passed on."""
-    given = {"sample_weight": weights, "groups": groups}
-    last = estimator.steps[-1] if hasattr(estimator, "steps") else (None, estimator)
-    given = {name: value for name, value in given.items() if value is not None and has_fit_parameter(last[1], name)}
-    if "sample_weight" not in given and weights is not None:
-        raise ValueError(f"sample_weight was given, but {type(last[1]).__name__} does not take it.")
-    if last[0] is not None:
-        given = {f"{last[0]}__{name}": value for name, value in given.items()}
-    return clone(estimator).fit(X, y, **given)
 
 
 def _scores(model, X):

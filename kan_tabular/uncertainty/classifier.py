@@ -25,11 +25,12 @@ class ConformalClassifier(ClassifierMixin, Conformal):
     ----------
     estimator : classifier or Pipeline
         Of this package or any other.
-    method : {"split", "cross"}, default="split"
+    method : {"split", "cross", "jackknife+"}, default="split"
         "split": part of the rows calibrates and does not train; exact coverage. "cross": models without each of `cv`
         folds score the rows that they have not seen, and all of them judge a new row (Romano, Sesia & Candes 2020,
         CV+): all rows train, the guarantee is ``1 - 2 (1 - level)`` (less a term of order 1 / n), coverage is usually
-        near the level, and the price is ``cv + 1`` fits.
+        near the level, and the price is ``cv + 1`` fits. "jackknife+": the same with folds of one row; `KAAMClassifier`
+        needs one fit for it (approximate leave-one-out, at the smoothness that all rows chose; without `groups`).
     confidence_level : float or sequence of float, default=0.9
         Increasing, if several. May be changed after the fit by `set_params`.
     conformity_score : {"lac", "aps", "top_k"}, default="lac"
@@ -49,7 +50,7 @@ class ConformalClassifier(ClassifierMixin, Conformal):
     prefit : bool, default=False
         The estimator is fitted already: `conformalize` calibrates it.
     n_jobs : int, optional
-        Fits at a time of "cross".
+        Fits at a time of "cross" and "jackknife+".
     random_state : int, RandomState or None
         Decides which rows calibrate.
 
@@ -57,7 +58,7 @@ class ConformalClassifier(ClassifierMixin, Conformal):
     ----------
     classes_ : ndarray (n_classes,)
     estimator_ : classifier
-        Fitted to the rows that do not calibrate; to all rows by "cross".
+        Fitted to the rows that do not calibrate; to all rows by "cross" and "jackknife+".
     calibration_ : Calibration
         ``scores, mass, stratum, strata`` of the calibration rows.
     n_features_in_, feature_names_in_
@@ -86,7 +87,7 @@ class ConformalClassifier(ClassifierMixin, Conformal):
     (169, 2)
     """
 
-    _METHODS = ("split", "cross")
+    _METHODS = ("split", "cross", "jackknife+")
 
     def __init__(
         self,
@@ -226,6 +227,9 @@ class ConformalClassifier(ClassifierMixin, Conformal):
             full[:, np.searchsorted(self.classes_, model.classes_)] = p
             return full
         return p
+
+    def _said(self, predicted):
+        return predicted
 
     def _scores(self, said, y):
         return class_scores(self.conformity_score, said)[np.arange(len(y)), np.searchsorted(self.classes_, y)]

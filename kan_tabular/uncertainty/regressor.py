@@ -7,8 +7,9 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from kan_tabular.estimators._validation import read_target
-from kan_tabular.uncertainty._base import Conformal
+from kan_tabular.uncertainty._base import Conformal, readable
 from kan_tabular.uncertainty._quantiles import adopt_quantiles, fit_quantiles, wanted
+from kan_tabular.uncertainty._rows import take
 from kan_tabular.uncertainty._scores import VALUE_SCORES, ends, value_scores
 from kan_tabular.uncertainty.spread import has_spread, uncertainty_parts
 
@@ -32,6 +33,8 @@ class ConformalRegressor(RegressorMixin, Conformal):
         * "cross": models without each of `cv` folds (CV+). All rows train; coverage at least
           ``1 - 2 (1 - level) - 2 / n ** 0.5`` whatever the model, and usually near the level.
         * "jackknife+": models without each row (or group): n fits; at least ``1 - 2 (1 - level)``, usually the level.
+          With `KAAMRegressor` one fit and closed form: exact for a Gaussian response at the smoothness that all rows
+          chose, which makes the guarantee approximate. ``"cross"`` with ``cv=n`` fits n times.
         * "cqr": quantile regression whose band is moved until it covers (conformalized quantile regression): split's
           guarantee, with widths that follow the noise. Quantiles are set on ``KANRegressor(loss="quantile")`` (all at
           once) or on any estimator with a parameter ``quantile``, ``quantile_alpha`` or ``alpha`` of a quantile loss.
@@ -147,10 +150,9 @@ class ConformalRegressor(RegressorMixin, Conformal):
             reach = self.calibration_.thresholds(levels, stratum, mass) * said[:, [1]]
             columns = [np.stack(ends(self.conformity_score, said[:, 0], r), axis=1) for r in reach.T]
         else:
-            step = max(_BLOCK_CELLS // len(self.calibration_.scores), 1)
-            said, fold = self.out_of_fold_.at(X), self.out_of_fold_.fold
-            blocks = [slice(i, i + step) for i in range(0, len(mass), step)]
-            parts = [self._between(said[:, b][fold], stratum[b], mass[b], levels) for b in blocks]
+            X, models, step = readable(X), self.out_of_fold_, max(_BLOCK_CELLS // len(self.calibration_.scores), 1)
+            blocks = [np.arange(i, min(i + step, len(mass))) for i in range(0, len(mass), step)]
+            parts = [self._between(models.at(take(X, b))[models.fold], stratum[b], mass[b], levels) for b in blocks]
             columns = [np.concatenate(part) for part in zip(*parts, strict=True)]
         interval = np.stack(columns, axis=2)
         return interval[:, :, 0] if self._one_level else interval
@@ -232,6 +234,12 @@ class ConformalRegressor(RegressorMixin, Conformal):
             row = int(np.flatnonzero(~np.isfinite(said).all(1))[0])
             raise ValueError(f"the estimator predicts {said[row].tolist()} for row {row}: it must predict numbers.")
         return said
+
+    def _says_predictions(self):
+        return self.conformity_score != "normalized"
+
+    def _said(self, predicted):
+        return np.stack([predicted, np.ones_like(predicted)], axis=-1)
 
     def _scale_of(self, model, X, m):
         if self.conformity_score != "normalized":

@@ -149,7 +149,7 @@ def test_weights(line):
 def test_settings_and_order_of_calls(two_classes, line):
     X, y = two_classes
     for wrong in (
-        {"method": "jackknife+"},
+        {"method": "cqr"},
         {"conformity_score": "raps"},
         {"conditional": "site"},
         {"empty": "fill"},
