@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.stats import norm, t
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from kan_tabular.metrics import auc_difference, auc_interval, average_precision_interval
@@ -28,10 +28,12 @@ def kernel(y, score):
     return (positive > negative) + 0.5 * (positive == negative)
 
 
-def all_pairs_variance(kernels):
-    """DeLong's estimate from the whole table of pairs."""
-    m, n = kernels.shape
-    return kernels.mean(axis=1).var(ddof=1) / m + kernels.mean(axis=0).var(ddof=1) / n
+def all_pairs(pairs):
+    """DeLong's standard error from the whole table of pairs, and t with the degrees of freedom of Welch's test."""
+    means = [pairs.mean(axis=1), pairs.mean(axis=0)]
+    own = [values.var(ddof=1) / len(values) for values in means]
+    freedom = sum(own) ** 2 / sum(v**2 / (len(values) - 1) for v, values in zip(own, means, strict=True))
+    return np.sqrt(sum(own)), t(freedom)
 
 
 @pytest.mark.parametrize("levels", [None, 4, 1])
@@ -39,7 +41,10 @@ def all_pairs_variance(kernels):
 def test_delong_is_that_of_all_pairs(seed, levels):
     y, score, _ = rows(seed, levels=levels)
     pairs = kernel(y, score)
-    half = Z * np.sqrt(all_pairs_variance(pairs)) / (pairs.mean() * (1 - pairs.mean()))
+    if levels == 1:
+        assert len(np.unique(score)) < 8  # nearly all is tied
+    error, student = all_pairs(pairs)
+    half = student.ppf(0.975) * error / (pairs.mean() * (1 - pairs.mean()))
     found = auc_interval(y, score)
     middle = logit(pairs.mean())
     np.testing.assert_allclose(found, [pairs.mean(), expit(middle - half), expit(middle + half)], rtol=1e-12)
@@ -53,6 +58,13 @@ def test_delong_and_bootstrap_agree(levels):
     assert bootstrap.value == pytest.approx(delong.value, rel=1e-12)
     width = delong.high - delong.low
     assert abs(bootstrap.low - delong.low) < 0.12 * width and abs(bootstrap.high - delong.high) < 0.12 * width
+
+
+def test_many_rows_have_the_interval_of_delong():
+    y, score, _ = rows(6, n=3000)
+    pairs = kernel(y, score)
+    error, auc = all_pairs(pairs)[0], pairs.mean()
+    np.testing.assert_allclose(auc_interval(y, score)[1:], [auc - Z * error, auc + Z * error], atol=0.07 * error)
 
 
 def test_any_increasing_function_of_the_score_gives_the_same():
@@ -96,11 +108,12 @@ def test_a_constant_score_ranks_nothing():
 def test_difference_is_that_of_all_pairs(seed, levels):
     y, a, b = rows(seed, levels=levels)
     pairs = kernel(y, a) - kernel(y, b)
-    error = np.sqrt(all_pairs_variance(pairs))
-    expected = [pairs.mean(), pairs.mean() - Z * error, pairs.mean() + Z * error]
+    error, student = all_pairs(pairs)
+    half = student.ppf(0.975) * error
+    expected = [pairs.mean(), pairs.mean() - half, pairs.mean() + half]
     found = auc_difference(y, a, b)
     np.testing.assert_allclose(found[:3], expected, rtol=1e-10)
-    assert found.p_value == pytest.approx(2 * norm.sf(abs(pairs.mean()) / error), rel=1e-10)
+    assert found.p_value == pytest.approx(2 * student.sf(abs(pairs.mean()) / error), rel=1e-10)
     swapped = auc_difference(y, b, a)
     np.testing.assert_allclose(swapped, [-found.value, -found.high, -found.low, found.p_value], rtol=1e-10)
 
