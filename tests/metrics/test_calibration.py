@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import expit, logit
-from scipy.stats import chi2
+from scipy.stats import binomtest, chi2
 from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 
@@ -170,12 +170,18 @@ def test_groups_are_those_of_scikit_learn(strategy):
 
 def test_intervals_of_groups_are_wilsons():
     y, p = rows(10, 300)
-    groups = grouped_calibration(y, p, 6)
-    for row in groups.itertuples():
-        for end in (row.low, row.high):  # where the frequency is 1.96 standard errors away
-            assert abs(row.observed - end) == pytest.approx(1.959964 * np.sqrt(end * (1 - end) / row.weight), rel=1e-6)
-    sure = grouped_calibration([0, 0, 0, 1, 1], [0.1, 0.1, 0.1, 0.9, 0.9], 2)
-    assert sure["low"].iloc[0] == 0 and sure["high"].iloc[1] == 1 and sure["high"].iloc[0] > 0.4
+    for row in grouped_calibration(y, p, 6).itertuples():
+        reference = binomtest(round(row.observed * row.weight), int(row.weight)).proportion_ci(method="wilson")
+        np.testing.assert_allclose([row.low, row.high], [reference.low, reference.high], rtol=1e-10)
+
+
+def test_intervals_of_groups_without_exception_end_there():
+    for n in range(1, 200):
+        groups = grouped_calibration(np.repeat([0, 1], n), np.repeat([0.1, 0.9], n), 2)
+        assert groups["low"].iloc[0] == 0 and groups["high"].iloc[1] == 1
+        assert groups["high"].iloc[0] == pytest.approx(1 - groups["low"].iloc[1]) and groups["high"].iloc[0] > 1 / (
+            n + 1
+        )
 
 
 def test_equal_probabilities_stay_in_one_group():
