@@ -8,11 +8,14 @@ from importlib import import_module
 
 __all__ = [
     "ContributionDisplay",
+    "DependenceDisplay",
     "FormulaParetoDisplay",
     "ImportanceDisplay",
+    "InteractionDisplay",
     "NeighborDisplay",
     "NetworkDisplay",
     "NomogramDisplay",
+    "PatientDisplay",
     "RadarDisplay",
     "ShapeDisplay",
     "SpacesDisplay",
@@ -20,11 +23,14 @@ __all__ = [
 
 _MODULES = {
     "ContributionDisplay": "contribution",
+    "DependenceDisplay": "dependence",
     "FormulaParetoDisplay": "formula",
     "ImportanceDisplay": "importance",
+    "InteractionDisplay": "interaction",
     "NeighborDisplay": "neighbors",
     "NetworkDisplay": "network",
     "NomogramDisplay": "nomogram",
+    "PatientDisplay": "patient",
     "RadarDisplay": "radar",
     "ShapeDisplay": "shape",
     "SpacesDisplay": "spaces",
