@@ -7,26 +7,38 @@ matplotlib figure and axes are kept as ``figure_`` and ``ax_`` or ``axes_``.
 from importlib import import_module
 
 __all__ = [
+    "CalibrationCurveDisplay",
     "ContributionDisplay",
+    "DecisionCurveDisplay",
+    "DependenceDisplay",
     "FormulaParetoDisplay",
     "ImportanceDisplay",
+    "InteractionDisplay",
     "NeighborDisplay",
     "NetworkDisplay",
     "NomogramDisplay",
+    "PatientDisplay",
     "RadarDisplay",
     "ShapeDisplay",
+    "SortedProbabilityDisplay",
     "SpacesDisplay",
 ]
 
 _MODULES = {
+    "CalibrationCurveDisplay": "calibration",
     "ContributionDisplay": "contribution",
+    "DecisionCurveDisplay": "decision",
+    "DependenceDisplay": "dependence",
     "FormulaParetoDisplay": "formula",
     "ImportanceDisplay": "importance",
+    "InteractionDisplay": "interaction",
     "NeighborDisplay": "neighbors",
     "NetworkDisplay": "network",
     "NomogramDisplay": "nomogram",
+    "PatientDisplay": "patient",
     "RadarDisplay": "radar",
     "ShapeDisplay": "shape",
+    "SortedProbabilityDisplay": "sorted_probability",
     "SpacesDisplay": "spaces",
 }
 
