@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from kan_tabular.fitted.explanation import explanation
-from kan_tabular.plots._source import read_source
+from kan_tabular.source import read_source
 from kan_tabular.uncertainty._base import fit_clone
 from kan_tabular.uncertainty._maps import MAPS
 

@@ -9,7 +9,7 @@ from scipy.special import softmax, xlogy
 from sklearn.base import is_classifier
 
 from kan_tabular.explain.spaces import encode
-from kan_tabular.plots._source import read_source
+from kan_tabular.source import read_source
 
 
 def uncertainty_parts(estimator, X):
