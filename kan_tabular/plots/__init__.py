@@ -7,25 +7,33 @@ matplotlib figure and axes are kept as ``figure_`` and ``ax_`` or ``axes_``.
 from importlib import import_module
 
 __all__ = [
+    "AbstentionDisplay",
     "ContributionDisplay",
+    "CoverageDisplay",
     "FormulaParetoDisplay",
     "ImportanceDisplay",
+    "IntervalWidthDisplay",
     "NeighborDisplay",
     "NetworkDisplay",
     "NomogramDisplay",
     "RadarDisplay",
+    "SetSizeDisplay",
     "ShapeDisplay",
     "SpacesDisplay",
 ]
 
 _MODULES = {
+    "AbstentionDisplay": "abstention",
     "ContributionDisplay": "contribution",
+    "CoverageDisplay": "coverage",
     "FormulaParetoDisplay": "formula",
     "ImportanceDisplay": "importance",
+    "IntervalWidthDisplay": "interval_width",
     "NeighborDisplay": "neighbors",
     "NetworkDisplay": "network",
     "NomogramDisplay": "nomogram",
     "RadarDisplay": "radar",
+    "SetSizeDisplay": "set_size",
     "ShapeDisplay": "shape",
     "SpacesDisplay": "spaces",
 }
