@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import numbers
 import warnings
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state, get_tags, indexable
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
-from kan_tabular.encoding import as_frame
 from kan_tabular.estimators._validation import check_groups, check_lengths, check_levels, check_number, check_weights
 from kan_tabular.uncertainty._calibration import Calibration
+from kan_tabular.uncertainty._fitting import fit_clone, readable
 from kan_tabular.uncertainty._out_of_fold import ClosedForm, cross_validated, leave_one_out
 from kan_tabular.uncertainty._rows import choose_calibration, positive, read_groups, row_keys, same_rows, take
 
@@ -72,6 +70,7 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
             X, y, weights, n = take(X, counted), y[counted], weights[counted], len(counted)
             groups = None if groups is None else np.asarray(groups)[counted]
             labels = None if labels is None else labels[counted]
+        named = None if groups is None else np.asarray(groups, dtype=object)
         groups = check_groups(groups, n)
         self._fitted_on(y)
         self.conditional_on_ = conditional_on if isinstance(conditional_on, str) else None
@@ -104,13 +103,14 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
         self.estimator_ = fit_rows(training)
         self._begin(self.estimator_, take(X, training))
         self._training = row_keys(take(X, training), y[training])
+        self._training_groups = set() if named is None else set(named[training].tolist())
         if len(calibration):
             said = self._output(self.estimator_, take(X, calibration))
             own = None if labels is None else labels[calibration]
             self._calibrate(said, y[calibration], weights[calibration], own)
         return self
 
-    def conformalize(self, X, y, *, conditional_on=None, weights=None):
+    def conformalize(self, X, y, *, groups=None, conditional_on=None, weights=None):
         """Calibrate a fitted estimator (``prefit=True``, or ``fit`` with ``calibration_size=None``) on new rows.
 
         Parameters
@@ -118,6 +118,8 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
         X : table of shape (n, n_features)
             Rows that the estimator has not seen. Where `fit` saw the training rows, agreement with them is reported.
         y : array-like (n,)
+        groups : array-like (n,), optional
+            Which rows belong together. If `fit` was given groups, too, none may be on both sides.
         conditional_on : str or array-like (n,), optional
             As in `fit`.
         weights : array-like (n,) or callable, optional
@@ -136,7 +138,8 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If half of them are; if labels are new, groups too small for the level, weights no ratios.
+            If half of them are, or a group was trained on; if labels are new, a stratum is too small for the level,
+            weights are no ratios.
         """
         self._check_settings()
         if self.method not in SPLIT:
@@ -155,6 +158,7 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
         y = self._read_y(y, n)
         self._check_known(y)
         self._check_unseen(X, y)
+        self._check_new_groups(groups, n)
         labels = read_groups(conditional_on, X, n)
         if self.prefit:
             self._begin(self.estimator_, X)
@@ -243,12 +247,14 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
 
     def _calibrate(self, said, y, mass, labels, fold=None, weighted=False):
         """Score the rows by what models that had not seen them `said` (n, k), and keep that."""
+        import pandas as pd
+
         classes = self._conditional_classes(y)
         keys = [np.zeros(len(y), dtype=int)] * 2
         named = [[None], [None]]
         for i, values in enumerate((classes, labels)):
             if values is not None:
-                found, keys[i] = np.unique(values, return_inverse=True)
+                keys[i], found = pd.factorize(values)
                 named[i] = found.tolist()
         strata, codes = np.unique(np.stack(keys), axis=1, return_inverse=True)
         self.weights_ = getattr(self, "weights_", None) if weighted else None
@@ -328,6 +334,14 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
             raise ValueError(f"{told}: intervals and sets from them would be too small. Conformalize on other rows.")
         warnings.warn(f"{told}: intervals and sets will be too small; leave them out.", UserWarning, stacklevel=3)
 
+    def _check_new_groups(self, groups, n):
+        if check_groups(groups, n) is None or self.prefit:
+            return
+        known = [g for g in dict.fromkeys(np.asarray(groups, dtype=object).tolist()) if g in self._training_groups]
+        if known:
+            more = f" and {len(known) - 1} more" if len(known) > 1 else ""
+            raise ValueError(f"groups has {known[0]!r}{more}, which the estimator was trained on: give rows of others.")
+
     def __sklearn_is_fitted__(self):
         return hasattr(self, "estimator_")
 
@@ -367,39 +381,3 @@ class Conformal(MetaEstimatorMixin, BaseEstimator):
         kept = {name: arrays[name] for name in ("scores", "mass", "stratum")}
         self.calibration_ = Calibration(**kept, strata=strata, fold=fold, weighted=attributes["weighted"])
         return self
-
-
-def readable(X):
-    """A table whose rows can be picked: what cannot be indexed becomes an array."""
-    (X,) = indexable(as_frame(X))
-    return X
-
-
-def fit_clone(estimator, X, y, weights=None, groups=None):
-    """A clone of any estimator or pipeline, fitted; weights and groups reach the last step if it takes them.
-
-    Raises
-    ------
-    ValueError
-        If weights are given to an estimator that takes none.
-    """
-    estimator = clone(estimator)
-    last, prefix = last_step(estimator)
-    takes = inspect.signature(last.fit).parameters
-    given = {}
-    if weights is not None:
-        if "sample_weight" not in takes and not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
-            raise ValueError(f"sample_weight: {type(last).__name__}.fit takes none; leave it out.")
-        given[f"{prefix}sample_weight"] = weights
-    if groups is not None and "groups" in takes:
-        given[f"{prefix}groups"] = groups
-    return estimator.fit(X, y, **given)
-
-
-def last_step(estimator):
-    """The estimator that predicts, and what names of its parameters begin with from outside."""
-    if isinstance(estimator, Pipeline):
-        name, last = estimator.steps[-1]
-        inner, prefix = last_step(last)
-        return inner, f"{name}__{prefix}"
-    return estimator, ""

@@ -78,13 +78,13 @@ class Calibration:
         """Refuse a level that the rows of some stratum cannot give (likelihood ratios may: unbounded, then)."""
         if self.weighted:
             return
-        for total, stratum in zip(self.totals, self.strata, strict=True):
-            needed = rows_needed(levels[-1])
-            if total < needed - _ROUNDING:
-                raise ValueError(
-                    f"confidence_level={levels[-1]:g} needs at least {needed} calibration rows{_of(stratum)}, found "
-                    f"{total:g}: give more rows (calibration_size), ask for a lower level, or merge small groups."
-                )
+        needed, fewest = rows_needed(levels[-1]), int(np.argmin(self.totals))
+        if self.totals[fewest] < needed - _ROUNDING:
+            raise ValueError(
+                f"confidence_level={levels[-1]:g} needs at least {needed} calibration rows{_of(self.strata[fewest])}, "
+                f"found {self.totals[fewest]:g}: give more rows (calibration_size), ask for a lower level, or merge "
+                "small groups."
+            )
 
     def p_values(self, scores, stratum, test_mass):
         """Conformal p-values.

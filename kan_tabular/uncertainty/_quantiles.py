@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import clone
 
-from kan_tabular.uncertainty._base import fit_clone, last_step
+from kan_tabular.uncertainty._fitting import fit_clone, last_step
 
 #: Parameters that set one quantile, and what loss or objective they need to mean that.
 _ONE = ("quantile", "quantile_alpha", "alpha")

@@ -25,7 +25,7 @@ def choose_calibration(size, n, rng, classes=None, groups=None):
     A class that would have no row left to learn from keeps its rows for that.
     """
     share = size / n if size >= 1 else size
-    fold = assign_folds(_PARTS, n, rng, classes, groups)
+    fold = assign_folds(max(_PARTS, round(1 / share)), n, rng, classes, groups)
     n_parts = int(fold.max()) + 1
     chosen = fold < min(max(round(share * n_parts), 1), n_parts - 1)
     if classes is not None:

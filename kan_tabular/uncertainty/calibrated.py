@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from kan_tabular.fitted.explanation import explanation
 from kan_tabular.source import read_source
-from kan_tabular.uncertainty._base import fit_clone
+from kan_tabular.uncertainty._fitting import fit_clone
 from kan_tabular.uncertainty._maps import MAPS
 
 #: Name of the term that calibration adds to an explanation.

@@ -184,7 +184,9 @@ class ConformalClassifier(ClassifierMixin, Conformal):
             return None
         level = self._levels()[0]
         known.check_enough(self._levels())
-        q = known.thresholds([level], np.arange(len(known.strata)), np.ones(len(known.strata)))[:, 0].tolist()
+        labels = self.classes_.tolist() if self.conditional == "class" else [None]
+        strata = np.array([known.strata.index((label, None)) for label in labels])
+        q = known.thresholds([level], strata, np.ones(len(strata)))[:, 0].tolist()
         quantile = q if self.conditional == "class" else q[0]
         return {"kind": "lac", "confidence_level": level, "quantile": quantile, "empty": self.empty}
 

@@ -7,7 +7,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from kan_tabular.estimators._validation import read_target
-from kan_tabular.uncertainty._base import Conformal, readable
+from kan_tabular.uncertainty._base import Conformal
+from kan_tabular.uncertainty._fitting import readable
 from kan_tabular.uncertainty._quantiles import adopt_quantiles, fit_quantiles, wanted
 from kan_tabular.uncertainty._rows import take
 from kan_tabular.uncertainty._scores import VALUE_SCORES, ends, value_scores
@@ -150,9 +151,12 @@ class ConformalRegressor(RegressorMixin, Conformal):
             reach = self.calibration_.thresholds(levels, stratum, mass) * said[:, [1]]
             columns = [np.stack(ends(self.conformity_score, said[:, 0], r), axis=1) for r in reach.T]
         else:
-            X, models, step = readable(X), self.out_of_fold_, max(_BLOCK_CELLS // len(self.calibration_.scores), 1)
-            blocks = [np.arange(i, min(i + step, len(mass))) for i in range(0, len(mass), step)]
-            parts = [self._between(models.at(take(X, b))[models.fold], stratum[b], mass[b], levels) for b in blocks]
+            fold, m = self.out_of_fold_.fold, len(mass)
+            step = max(_BLOCK_CELLS // len(fold), 1)
+            parts = []
+            for rows in np.split(np.arange(m), range(step, m, step)):
+                said = self.out_of_fold_.at(take(readable(X), rows))
+                parts.append(self._between(said[fold], stratum[rows], mass[rows], levels))
             columns = [np.concatenate(part) for part in zip(*parts, strict=True)]
         interval = np.stack(columns, axis=2)
         return interval[:, :, 0] if self._one_level else interval

@@ -37,8 +37,9 @@ def uncertainty_parts(estimator, X):
     -----
     The names say what each part is meant to be. The members of an ensemble differ in their start, the order of the rows
     and the rows that they leave out; where they agree they may be wrong together. Neither part has a guarantee: only
-    calibration on unseen rows gives one, which ``ConformalRegressor(conformity_score="normalized")`` does. Differences
-    between settings (strengths of regularisation) are left out: members are compared with those of their own setting.
+    calibration on unseen rows gives one, which ``ConformalRegressor(conformity_score="normalized")`` does. A member
+    here is all networks that left out the same rows (one of each setting), in the place of the whole ensemble: what
+    the settings disagree about is not in the spread.
 
     References
     ----------
@@ -51,18 +52,17 @@ def uncertainty_parts(estimator, X):
         epistemic, total = _standard_errors(estimator, X)
         aleatoric = np.sqrt(np.maximum(total**2 - epistemic**2, 0.0))
         return pd.DataFrame({"epistemic": epistemic, "aleatoric": aleatoric, "total": total})
-    etas, weights = _member_predictors(source.estimator, source.transform(X))
+    etas = _views(source.estimator, source.transform(X))
     if is_classifier(estimator):
         if etas.shape[2] == 1:
             etas = np.concatenate([np.zeros_like(etas), etas], axis=2)
         p = softmax(etas, axis=2)
-        total = _entropy(np.einsum("m,mnc->nc", weights, p))
-        aleatoric = weights @ _entropy(p)
+        total, aleatoric = _entropy(p.mean(0)), _entropy(p).mean(0)
         return pd.DataFrame({"epistemic": np.maximum(total - aleatoric, 0.0), "aleatoric": aleatoric, "total": total})
     means = source.estimator.network_.likelihood.inverse_link(etas.reshape(-1, etas.shape[2])).reshape(etas.shape)
     if means.shape[2] != 1:
         raise ValueError("uncertainty_parts needs one output; this regressor has several targets or quantiles.")
-    spread = np.sqrt(weights @ (means[:, :, 0] - weights @ means[:, :, 0]) ** 2)
+    spread = means[:, :, 0].std(0)
     nothing = np.full(len(spread), np.nan)
     return pd.DataFrame({"epistemic": spread, "aleatoric": nothing, "total": nothing})
 
@@ -80,17 +80,17 @@ def _source(estimator):
     return read_source(estimator, needs="extrapolation", display="uncertainty_parts")
 
 
-def _member_predictors(model, X):
-    """Linear predictor with each member in the place of all of its setting (M, m, C), and the members' shares (M,)."""
+def _views(model, X):
+    """Linear predictor (F, m, C) as the networks of each fold say it in the place of all; the mean is the model's."""
     network = model.network_
     Z = encode(model, X)
     n_settings = sum(c["candidate"] == "network" and c["weight"] > 0 for c in model.candidates_)
     if n_settings == 0 or network.n_members % n_settings or network.n_members == n_settings:
-        raise ValueError("uncertainty_parts compares members of one setting, and this ensemble has one of each.")
-    outputs = network.member_outputs(network.sums(Z))  # members come fold by fold, the settings of each in order
-    by_fold = outputs.reshape(-1, n_settings, *outputs.shape[1:])
-    apart = (by_fold - by_fold.mean(0)).reshape(outputs.shape)
-    return network.forward(Z) + network.to_user(apart, shift=False), network.weights / network.weights.sum()
+        raise ValueError("uncertainty_parts compares networks of one kind, and this ensemble has one of each.")
+    said = network.weights[:, None, None] * network.member_outputs(network.sums(Z))
+    by_fold = said.reshape(-1, n_settings, *said.shape[1:]).sum(1)  # members come fold by fold, all settings of each
+    apart = len(by_fold) * (by_fold - by_fold.mean(0))
+    return network.forward(Z) + network.to_user(apart, shift=False)
 
 
 def _entropy(p):

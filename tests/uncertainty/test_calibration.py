@@ -75,6 +75,21 @@ def test_masses_are_repeated_rows():
     )
 
 
+def test_masses_count_up_to_a_constant_when_the_new_row_has_it_too():
+    rng = np.random.default_rng(6)
+    scores, new = rng.normal(size=9), rng.normal(size=(1, 40))
+    zeros = np.zeros(40, dtype=int)
+    one, tenth = calibration(scores), calibration(scores, np.full(9, 0.1))
+    for level in (0.5, 0.7, 0.8, 0.9):  # 0.1 summed up is not exactly a multiple of it
+        kept = keeps(one.p_values(new, zeros, np.ones(40)), level)
+        assert np.array_equal(kept, keeps(tenth.p_values(new, zeros, np.full(40, 0.1)), level))
+        q = [c.thresholds([level], zeros[:1], m)[0, 0] for c, m in ((one, np.ones(1)), (tenth, np.full(1, 0.1)))]
+        assert q[0] == q[1]
+        values = rng.normal(size=(40, 9))
+        ends = [c.upper(values, level, zeros, np.full(40, m)) for c, m in ((one, 1.0), (tenth, 0.1))]
+        assert np.array_equal(*ends)
+
+
 def test_likelihood_ratios_follow_the_weighted_quantile():
     """Tibshirani et al. (2019), equation 9, from its definition: a point mass at infinity stands for the new row."""
     rng = np.random.default_rng(3)
