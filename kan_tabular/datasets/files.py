@@ -95,12 +95,12 @@ def _from_folder(file, folder):
 
 
 def _cache_folder(data_home):
-    from sklearn.datasets import get_data_home
-
-    folder = Path(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data") if data_home is None else data_home)
+    """The folder ``kan_tabular`` in scikit-learn's data folder (the rule of `sklearn.datasets.get_data_home`)."""
+    if data_home is None:
+        data_home = os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data")
+    folder = Path(data_home).expanduser() / "kan_tabular"
     try:
-        folder = Path(get_data_home(data_home)) / "kan_tabular"
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _cannot_write(folder, error) from error
     return folder
@@ -140,8 +140,10 @@ def _download(file, path, n_retries, delay):
             content = _get(file.url, file.bytes + 1)
         except (OSError, HTTPException) as error:
             problem = _reason(error)
-            if isinstance(error, HTTPError) and error.code < 500 and error.code not in (408, 429):
-                break  # asking again would get the same answer
+            if isinstance(error, HTTPError):
+                error.close()
+                if error.code < 500 and error.code not in (408, 429):
+                    break  # asking again would get the same answer
         else:
             if len(content) >= file.bytes:
                 _check_download(file, path, content)

@@ -29,7 +29,7 @@ def parse(file, content):
     """
     import pandas as pd
 
-    options = {"dtype": str, "keep_default_na": False, "na_filter": False}
+    options = {"dtype": object, "keep_default_na": False, "na_filter": False}
     if file.header:
         options |= {"header": None, "names": file.header}
     if file.name.endswith(".xlsx"):
@@ -41,7 +41,9 @@ def parse(file, content):
             ) from error
     else:
         cells = pd.read_csv(io.BytesIO(content), encoding=file.encoding, **options)
-    return cells.apply(lambda column: column.astype(str).str.strip())
+    if not isinstance(cells.index, pd.RangeIndex):  # pandas then takes the first column for names of the rows
+        raise DatasetError(f"rows of {file.name} are longer than its header")
+    return pd.DataFrame({name: [str(cell).strip() for cell in cells[name]] for name in cells}, dtype=object)
 
 
 def split(card, cells, target, drop_leaks):
@@ -135,40 +137,44 @@ def _column(card, cells):
     import pandas as pd
 
     said = card.by_column.get(cells.name)
-    kind = "number" if said is None else said.kind
-    if kind == "number":
+    if said is None or said.kind == "number":
         return _number(card, cells)
-    text = cells.mask(cells.isin(_missing_codes(card, cells.name)))
-    if kind == "text":
-        return text
-    if not said.levels:
-        return text.astype("category")
-    unknown = sorted(set(text.dropna()) - set(said.levels))
-    if unknown:
-        raise DatasetError(f"column {cells.name!r} of {card.name} has {unknown[0]!r}, which is no level of the card")
-    return pd.Series(
-        pd.Categorical(text.map(said.levels), list(said.levels.values())), index=cells.index, name=cells.name
-    )
+    codes = set(_missing_codes(card, cells.name))
+    text = [np.nan if cell in codes else cell for cell in cells.to_numpy(dtype=object)]
+    if said.levels:
+        unknown = sorted({cell for cell in text if isinstance(cell, str)} - set(said.levels))
+        if unknown:
+            raise DatasetError(
+                f"column {cells.name!r} of {card.name} has {unknown[0]!r}, which is no level of the card"
+            )
+        text = pd.Categorical([said.levels.get(cell, np.nan) for cell in text], list(said.levels.values()))
+    elif said.kind == "category":
+        text = pd.Categorical(text)
+    return pd.Series(text, index=cells.index, name=cells.name)
 
 
 def _number(card, cells):
     import pandas as pd
 
     codes = _missing_codes(card, cells.name)
-    values = pd.to_numeric(cells.mask(cells.isin(codes)), errors="coerce").astype(float)
-    odd = values.isna() & ~cells.isin(codes)
-    if odd.any() or np.isinf(values).any():
-        cell = cells[odd | np.isinf(values)].iloc[0]
-        raise DatasetError(f"column {cells.name!r} of {card.name} has {cell!r}, which is neither a number nor missing")
-    return values.mask(values.isin([float(code) for code in codes if _is_number(code)]))
+    found = cells.to_numpy(dtype=object)
+    missing = np.isin(found.astype(str), codes)
+    values = np.full(len(cells), np.nan)
+    values[~missing] = [_float(cell) for cell in found[~missing]]
+    odd = ~np.isfinite(values) & ~missing
+    if odd.any():
+        raise DatasetError(
+            f"column {cells.name!r} of {card.name} has {found[odd][0]!r}, which is neither a number nor missing"
+        )
+    values[np.isin(values, [_float(code) for code in codes])] = np.nan  # 0.0 where the code is 0
+    return pd.Series(values, index=cells.index, name=cells.name)
 
 
-def _is_number(code):
+def _float(cell):
     try:
-        float(code)
+        return float(cell)
     except ValueError:
-        return False
-    return True
+        return np.nan
 
 
 def _groups(card, cells, X):
