@@ -20,6 +20,7 @@ SCHEMA = 1
 #: No file of a card is larger, and no download reads more.
 LARGEST_FILE = 50_000_000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_LOADER = re.compile(r"sklearn\.datasets\.load_\w+")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -218,6 +219,8 @@ class Card:
             yield "needs at least one of [[targets]]"
         if bool(self.files) == bool(self.loader):
             yield "needs either [[files]] or a loader"
+        if self.loader and not _LOADER.fullmatch(self.loader):
+            yield f"loader is {self.loader!r}, and can be sklearn.datasets.load_..."
         listed = [name for column in self.columns for name in column.names or [column.name]]
         yield from (f"column {name!r} is listed twice" for name, times in Counter(listed).items() if times > 1)
         named = [c for t in self.targets for c in [t.column, *t.leaks, *([t.within.time] if t.within else [])]]

@@ -93,7 +93,6 @@ def test_list():
         ('sha256 = "', 'sha256 = "0', "64 hexadecimal digits"),
         ("bytes = ", "bytes = 9999999", "can be 1 to"),
         ('bytes = ', 'commit = "abc"\nbytes = ', "not pinned"),
-        ("[[files]]", 'loader = "sklearn.datasets.load_iris"\n[[unused]]', "'unused' is no key|'loader' is no key"),
     ],
 )  # fmt: skip
 def test_slips_are_refused_with_their_place(card_file, old, new, message):
@@ -125,6 +124,19 @@ def test_slips_are_refused_with_their_place(card_file, old, new, message):
 def test_slips_in_tables(card_file, tables, message):
     with pytest.raises(DatasetError, match=message):
         read_card(card_file(tables=tables))
+
+
+def test_a_loader_is_one_of_scikit_learn(card_file):
+    path = card_file(more='loader = "sklearn.datasets.load_iris"')
+    with pytest.raises(DatasetError, match="needs either"):
+        read_card(path)
+    before, _, rest = path.read_text(encoding="utf-8").partition("[[files]]")
+    without_files = before + rest[rest.index("[[targets]]") :]
+    path.write_text(without_files, encoding="utf-8")
+    assert read_card(path).loader == "sklearn.datasets.load_iris"
+    path.write_text(without_files.replace("sklearn.datasets.load_iris", "os.system"), encoding="utf-8")
+    with pytest.raises(DatasetError, match="loader is 'os.system'"):
+        read_card(path)
 
 
 def test_no_card(tmp_path):

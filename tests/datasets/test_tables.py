@@ -284,6 +284,13 @@ def test_levels_are_named(real):
     assert set(real("ckd").data["Diabetes Mellitus"].cat.categories) == {"no", "yes"}  # stripped
 
 
+def test_excel_without_its_reader(staged, monkeypatch):
+    monkeypatch.setenv("KAN_TABULAR_DATA", str(staged))
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(DatasetError, match=r"hec_efa_62.xlsx is an Excel file.*pip install 'kan-tabular\[materials\]'"):
+        fetch_dataset("hec_efa")
+
+
 def test_survival_targets(real):
     """Counts that the curator of the files gives."""
     framingham = real("framingham").target
