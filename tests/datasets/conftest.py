@@ -49,7 +49,7 @@ rows = 4
 features = 2
 citation = "Nobody 2020"
 bibtex = "@misc{{nobody2020, author = {{Nobody}}}}"
-missing = ["?"]
+missing = ["?", "-9"]
 {more}
 columns = [
   {{ name = "row", role = "id" }},

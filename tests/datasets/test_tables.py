@@ -68,6 +68,17 @@ def test_bunch(mine, tmp_path):
         assert part in found.DESCR
 
 
+@pytest.mark.parametrize("code", [b"-9", b"-9.0", b" -9 ", b"?", b"NA", b""])
+def test_codes_for_missing(mine, code):
+    assert_array_equal(mine(CSV.replace(b"2.5", code)).data["dose"], [np.nan, 0, np.nan, np.nan])
+    assert mine(CSV.replace(b"2,0,b", b"2,0," + code)).data["ward"].isna().tolist() == [
+        False,
+        code != b"-9.0",
+        False,
+        True,
+    ]
+
+
 def test_pairs_and_arrays(mine):
     X, y = mine(return_X_y=True)
     assert X.equals(mine().data) and y.equals(mine().target)
