@@ -23,3 +23,7 @@ class FormulaError(ValueError):
 
 class FidelityError(ValueError):
     """No formula is as faithful to the model as asked."""
+
+
+class DatasetError(OSError, ValueError):
+    """A data set that could not be had, or a file that is not the one its card describes."""
