@@ -1,7 +1,7 @@
 """The steps of a pipeline, followed column by column.
 
-What happens to a value is a short list of operations on doubles, in the order in which scikit-learn carries them out, so
-that the page gets the same bits. ``assets/model.js`` knows the same names.
+What happens to a value is a short list of operations on doubles, in the order in which scikit-learn carries them out,
+so that the page gets the same bits. ``assets/model.js`` knows the same names.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class Column:
     steps : tuple of (name, argument)
         "subtract", "add", "divide", "multiply" a number; "clip" to [low, high]; "impute" a number or text; "is_missing"
         (1 or 0; no argument); "table": ``levels``, their ``values``, and those of ``missing`` and ``other`` ("missing":
-        it stays so; None: the step refuses such a value); "known": the name of a step that would fill a missing value from other columns.
+        it stays so; None: the step refuses such a value); "known": the name of a step that would fill a missing value
+        from other columns.
     """
 
     origin: int
@@ -116,7 +117,7 @@ def trace(step, columns):
         if isinstance(step, kind):
             return follow(step, columns)
     raise LiveModelError(
-        f"the step {type(step).__name__} before the model mixes columns, or is not among those that the page can compute"
+        f"the step {type(step).__name__} before the model mixes columns, or is none that the page can compute"
     )
 
 
@@ -132,7 +133,7 @@ def _column_transformer(step, columns):
         index = _positions(chosen, getattr(step, "feature_names_in_", None), len(columns))
         made = trace(inner, [columns[k] for k in index]) if len(index) else []
         where = step.output_indices_[name]
-        if (where.start, where.stop) != (len(out), len(out) + len(made)):
+        if where.stop - where.start != len(made) or (made and where.start != len(out)):
             raise LiveModelError(
                 f"the part {name!r} of the ColumnTransformer makes columns that the page cannot follow"
             )

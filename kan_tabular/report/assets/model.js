@@ -55,15 +55,18 @@ const KanModel = (() => {
     ["impute", (a) => (x) => (isMissing(x) ? a : x)],
     ["is_missing", () => (x) => Number(isMissing(x))],
     ["known", (a, name) => (x) => {
-      if (isMissing(x)) throw new TypeError(`Column ${JSON.stringify(name)}: this page cannot compute the ${a}.`);
-      return x;
+      if (!isMissing(x)) return x;
+      throw new TypeError(`Column ${JSON.stringify(name)}: ${a} would fill the gap from other columns; give a value.`);
     }],
     ["table", (a, name) => {
       const values = new Map(a.levels.map((level, k) => [level, a.values[k]]));
       return (x) => {
         const label = isMissing(x) ? null : asLabel(x);
         const value = label === null ? a.missing : values.has(label) ? values.get(label) : a.other;
-        if (value === null) throw new TypeError(`Column ${JSON.stringify(name)}: the model refuses ${label ?? "gaps"}.`);
+        if (value === null) {
+          const what = label === null ? "a missing value" : JSON.stringify(label);
+          throw new TypeError(`Column ${JSON.stringify(name)}: the model refuses ${what}.`);
+        }
         return value === "missing" ? NaN : value;
       };
     }],
