@@ -9,10 +9,10 @@ import numpy as np
 from scipy.special import ndtri
 from sklearn.base import is_classifier
 
-from kan_tabular.exceptions import LiveModelError
 from kan_tabular.plots._source import read_source
 from kan_tabular.report.columns import read_columns
 from kan_tabular.report.model_data import curves_data, formula_data
+from kan_tabular.report.network_data import network_data
 
 #: Links with which one output has an interval: its ends on the link scale are taken through the inverse link.
 _WITH_INTERVAL = ("identity", "log", "logit")
@@ -83,10 +83,7 @@ def _model_data(network, with_covariance):
         return curves_data(network, with_covariance)
     if hasattr(network, "formula"):
         return formula_data(network)
-    raise LiveModelError(
-        "predictions of a network with hidden layers are not computed by the page; "
-        "its formula (to_symbolic) or an additive model (KAAM) can be"
-    )
+    return network_data(network)
 
 
 def _names(model, network, classes):
