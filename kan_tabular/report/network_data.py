@@ -11,8 +11,6 @@ from kan_tabular.report.embed import packed
 from kan_tabular.report.model_data import as_pieces, pieces
 from kan_tabular.report.polynomials import piecewise_polynomials
 
-#: Most coefficients of a network in a page: about 2 MB.
-_MOST_COEFFICIENTS = 200_000
 #: Hidden nodes see ``v = h / sqrt(h^2 + 9)``, up to this.
 _END = 1 - 1e-9
 
@@ -26,7 +24,7 @@ def network_data(network):
     Raises
     ------
     LiveModelError
-        A network with a circuit, with nodes that learnt functions of their own, or too large for a page.
+        A network with a circuit, or with nodes that learnt functions of their own.
     """
     if network.circuit is not None:
         raise LiveModelError("a network with a circuit is not computed by the page")
@@ -34,11 +32,6 @@ def network_data(network):
         raise LiveModelError("a network whose hidden nodes learnt functions of their own is not computed by the page")
     inputs = [_used(c) for c in network.inputs]
     first = np.concatenate([coefficients for _, coefficients in inputs])
-    size = first.size + sum(layer.coefficients.size for layer in network.layers)
-    if size > _MOST_COEFFICIENTS:
-        raise LiveModelError(
-            f"a network of {size:,} coefficients is too large for the page (at most {_MOST_COEFFICIENTS:,})"
-        )
     return {
         "kind": "network",
         "base": network.base.tolist(),

@@ -10,7 +10,6 @@ from sklearn.preprocessing import StandardScaler
 
 from kan_tabular import DualChannelKAN, KANRegressor, LogisticKAN, SKANRegressor
 from kan_tabular.exceptions import LiveModelError
-from kan_tabular.report import network_data
 from kan_tabular.report.payload import model_payload
 
 SHORT = {"n_estimators": 2, "hidden_layer_sizes": (5,), "max_iter": 12, "random_state": 0, "device": "cpu"}
@@ -86,7 +85,7 @@ def test_quantiles_are_named():
     assert payload["responses"] == ["quantile 0.1", "quantile 0.5", "quantile 0.9"] == payload["outputs"]
 
 
-def test_what_is_not_computed(monkeypatch):
+def test_what_is_not_computed():
     X, y = simulated()
     X = X[["a", "b"]]
     dual = DualChannelKAN(**{**SHORT, "n_qubits": 2}).fit(X, y > 0)
@@ -94,6 +93,3 @@ def test_what_is_not_computed(monkeypatch):
         model_payload(dual)
     with pytest.raises(LiveModelError, match="functions of their own"):
         model_payload(KANRegressor(basis="free_knots", **SHORT).fit(X, y))
-    monkeypatch.setattr(network_data, "_MOST_COEFFICIENTS", 10)
-    with pytest.raises(LiveModelError, match="coefficients is too large for the page"):
-        model_payload(KANRegressor(**SHORT).fit(X, y))
