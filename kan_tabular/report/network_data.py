@@ -8,11 +8,11 @@ import numpy as np
 
 from kan_tabular.exceptions import LiveModelError
 from kan_tabular.report.embed import packed
-from kan_tabular.report.model_data import as_pieces, pieces
+from kan_tabular.report.model_data import as_pieces, knots_of, pieces
 from kan_tabular.report.polynomials import piecewise_polynomials
 
-#: Hidden nodes see ``v = h / sqrt(h^2 + 9)``, up to this.
-_END = 1 - 1e-9
+#: Hidden nodes see ``u = 3 v`` with ``v = h / sqrt(h^2 + 9)``, up to this v.
+_RANGE, _END = 3.0, 1 - 1e-9
 
 
 def network_data(network):
@@ -60,10 +60,10 @@ def _used(curves):
 
 def _functions(basis):
     """The functions of hidden nodes as polynomials of v, the clipped value."""
-    knots = -basis.starts / basis.slopes / 3 if basis.name == "node_spline" else np.empty(0)
+    knots = -basis.starts / basis.slopes if basis.name == "node_spline" else knots_of(getattr(basis, "family", basis))
 
     def function(v):
-        return basis.evaluate(3 * v / np.sqrt(1 - v * v))
+        return basis.evaluate(_RANGE * v / np.sqrt(1 - v * v))
 
-    breaks, origins, table = piecewise_polynomials(function, -_END, _END, (knots + _END) / (2 * _END))
+    breaks, origins, table = piecewise_polynomials(function, -_END, _END, knots / _RANGE)
     return as_pieces(-_END, 2 * _END, breaks, origins, table, np.zeros(table.shape[2]))

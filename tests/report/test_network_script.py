@@ -41,7 +41,9 @@ CASES = {
     "quantiles": (KANRegressor, {"loss": "quantile", "quantiles": (0.1, 0.5, 0.9)}, lambda y: y),
     "several targets": (KANRegressor, {}, lambda y: np.stack([y, -3 * y**2], axis=1)),
     "cosines": (KANRegressor, {"basis": "cosine"}, lambda y: y),
+    "broken lines": (KANRegressor, {"basis": "piecewise_linear"}, lambda y: y),
     "S-KAN": (SKANRegressor, {"hidden_layer_sizes": (3,)}, lambda y: y),
+    "S-KAN, nodes": (SKANRegressor, {"hidden_layer_sizes": (3,), "choose": "nodes", "max_iter": 4}, lambda y: y),
 }
 
 
