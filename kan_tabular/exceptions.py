@@ -27,3 +27,7 @@ class FidelityError(ValueError):
 
 class LiveModelError(ValueError):
     """A model that a page cannot compute by itself; the message says why, in words for the page's reader too."""
+
+
+class DatasetError(OSError, ValueError):
+    """A data set that could not be had, or a file that is not the one its card describes."""
