@@ -7,28 +7,48 @@ matplotlib figure and axes are kept as ``figure_`` and ``ax_`` or ``axes_``.
 from importlib import import_module
 
 __all__ = [
+    "AbstentionDisplay",
+    "CalibrationCurveDisplay",
     "ContributionDisplay",
+    "CoverageDisplay",
+    "DecisionCurveDisplay",
+    "DependenceDisplay",
     "FormulaParetoDisplay",
     "ImportanceDisplay",
+    "InteractionDisplay",
+    "IntervalWidthDisplay",
     "MixtureDisplay",
     "NeighborDisplay",
     "NetworkDisplay",
     "NomogramDisplay",
+    "PatientDisplay",
     "RadarDisplay",
+    "SetSizeDisplay",
     "ShapeDisplay",
+    "SortedProbabilityDisplay",
     "SpacesDisplay",
 ]
 
 _MODULES = {
+    "AbstentionDisplay": "abstention",
+    "CalibrationCurveDisplay": "calibration",
     "ContributionDisplay": "contribution",
+    "CoverageDisplay": "coverage",
+    "DecisionCurveDisplay": "decision",
+    "DependenceDisplay": "dependence",
     "FormulaParetoDisplay": "formula",
     "ImportanceDisplay": "importance",
+    "InteractionDisplay": "interaction",
+    "IntervalWidthDisplay": "interval_width",
     "MixtureDisplay": "mixture",
     "NeighborDisplay": "neighbors",
     "NetworkDisplay": "network",
     "NomogramDisplay": "nomogram",
+    "PatientDisplay": "patient",
     "RadarDisplay": "radar",
+    "SetSizeDisplay": "set_size",
     "ShapeDisplay": "shape",
+    "SortedProbabilityDisplay": "sorted_probability",
     "SpacesDisplay": "spaces",
 }
 

@@ -1,11 +1,13 @@
 """Text and numbers that are safe to draw."""
 
+import io
+
 import matplotlib
 import pytest
 from matplotlib.cbook import is_math_text
 
-from kan_tabular.plots import _style
-from kan_tabular.plots._style import number_format, safe_labels, safe_text
+from kan_tabular.plots import ContributionDisplay, ImportanceDisplay, ShapeDisplay, _style
+from kan_tabular.plots._style import number_format, safe_labels, safe_text, wrapped_labels
 
 
 @pytest.mark.parametrize("name", ["$x$", "a $x_1$ and $100", "$$", "\\$a$b$", "$"])
@@ -77,5 +79,35 @@ def test_colours_follow_the_page():
     assert set(light) == set(dark) and light[0] != dark[0]
 
 
+def test_long_names_take_two_lines_and_stay_apart():
+    names = [f"laboratory measurement number {j} (mmol/l)" for j in (1, 2)] + ["n" * 300, "short", "$" + "m" * 300]
+    labels = wrapped_labels(names, 28)
+    assert labels[0].replace("\n", " ") == names[0] and len(set(labels)) == 5 and labels[3] == "short"
+    assert all(len(line) <= 28 for label in labels for line in label.split("\n"))
+    assert max(label.count("\n") for label in labels) == 1
+
+
 def test_more_classes_than_colours_differ_by_line_style():
     assert len(set(_style.class_styles(20))) == 20
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_displays_leave_the_users_settings_alone(classifier, table, dark):
+    import matplotlib.pyplot as plt
+
+    if dark:
+        plt.style.use("dark_background")
+    before = matplotlib.rcParams.copy()
+    ShapeDisplay.from_estimator(classifier).figure_.savefig(io.BytesIO(), transparent=True)
+    ContributionDisplay.from_estimator(classifier, table)
+    ImportanceDisplay.from_estimator(classifier)
+    assert matplotlib.rcParams == before
+    assert len(plt.get_fignums()) == 3
+
+
+def test_importing_the_package_leaves_matplotlib_unloaded():
+    import subprocess
+    import sys
+
+    code = "import sys, kan_tabular.plots as p; p.ShapeDisplay; p.ContributionDisplay; p.ImportanceDisplay;"
+    subprocess.run([sys.executable, "-c", code + "assert 'matplotlib' not in sys.modules"], check=True)
