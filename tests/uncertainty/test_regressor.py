@@ -193,6 +193,9 @@ def test_likelihood_ratios_may_demand_infinite_intervals(line):
     np.testing.assert_array_equal(own.predict_interval(X[300:], weights=np.ones(100)), plain.predict_interval(X[300:]))
     assert np.isinf(own.predict_interval(X[300:], weights=np.full(100, 100.0))).all()
     assert own.threshold_rule() is None
+    own.conformalize(X[100:300], y[100:300], weights=np.full(200, 1e-3))  # ratios are known up to a constant
+    small = own.predict_interval(X[300:], weights=np.full(100, 1e-3))
+    np.testing.assert_allclose(small, plain.predict_interval(X[300:]))
 
 
 def test_likelihood_ratios_restore_coverage_under_shift():
