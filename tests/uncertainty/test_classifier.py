@@ -293,6 +293,8 @@ def test_abstains_where_the_set_has_not_one_class(table):
     own.conformalize(X[200:400], y[200:400])
     assert np.array_equal(own.abstains(X[400:]), own.predict_set(X[400:]).sum(1) != 1)
     assert own.set_params(confidence_level=0.9).abstains(X[400:]).shape == (200,)
+    empty = ~own.set_params(confidence_level=0.5, empty="allow").predict_set(X[400:]).any(1)
+    assert empty.any() and own.abstains(X[400:])[empty].all()
 
 
 def test_random_state_decides_and_nothing_else(two_classes):
