@@ -1,0 +1,182 @@
+"""What a report is about: the model, the test rows, what it says of them; read and checked once."""
+
+from __future__ import annotations
+
+import numbers
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.base import is_classifier
+
+from kan_tabular.exceptions import DataError
+from kan_tabular.explain.cases import one_each
+from kan_tabular.plots._source import Source, read_source
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model and its test rows.
+
+    Attributes
+    ----------
+    model : estimator or Pipeline
+    source : Source
+    X : table
+        As given.
+    frame : pandas.DataFrame
+        The same, to read single cells from.
+    y : ndarray (n,)
+        Codes of classes, or numbers.
+    predicted : ndarray (n, n_outputs)
+        Probabilities of all classes, or predicted values.
+    classes : list of str
+        Of a classifier; empty for a regressor.
+    outcome : str
+        Name of what is predicted.
+    labels, units : dict
+        By the names of the table's columns.
+    min_group : int
+    threshold, confidence_level : float
+    random_state : int or None
+    """
+
+    model: object
+    source: Source
+    X: object = field(repr=False)
+    frame: object = field(repr=False)
+    y: np.ndarray = field(repr=False)
+    predicted: np.ndarray = field(repr=False)
+    classes: list
+    outcome: str
+    labels: dict
+    units: dict
+    min_group: int
+    threshold: float
+    confidence_level: float
+    random_state: object
+
+    @property
+    def task(self):
+        """ "binary", "multiclass" or "regression"."""
+        return "regression" if not self.classes else "binary" if len(self.classes) == 2 else "multiclass"
+
+    @property
+    def outputs(self):
+        """What has curves and contributions of its own: (class_ for the model, name), one each."""
+        if self.task == "multiclass":
+            return list(zip(self.source.classes, self.classes, strict=True))
+        return [(None, self.classes[1] if self.classes else self.outcome)]
+
+    @property
+    def scale(self):
+        """Name of the scale on which contributions add up."""
+        return self.source.response
+
+    def label(self, name):
+        """A column as the reader calls it."""
+        return str(self.labels.get(name, name))
+
+    def with_unit(self, name):
+        """The same, with its unit."""
+        unit = self.units.get(name)
+        return f"{self.label(name)} ({unit})" if unit else self.label(name)
+
+    def count(self, n):
+        """A number of people as text; small groups are not told."""
+        return f"< {self.min_group}" if 0 < n < self.min_group else f"{n:,}"
+
+
+def read_subject(
+    model, X, y, *, outcome, labels, units, min_group, threshold, confidence_level, random_state
+):  # what `build_report` was given
+    """Check what `build_report` was given."""
+    source = read_source(model, needs="explain", display="build_report")
+    if source.estimator.network_.n_outputs > 1 and not is_classifier(source.estimator):
+        raise DataError(
+            "build_report describes models of one target; this one predicts several targets or quantiles: fit one for "
+            "each of them."
+        )
+    if not isinstance(min_group, numbers.Integral) or isinstance(min_group, bool) or min_group < 1:
+        raise ValueError(f"min_group={min_group!r}: expected an integer of at least 1 (1 suppresses nothing).")
+    for name, value in (("threshold", threshold), ("confidence_level", confidence_level)):
+        if not isinstance(value, numbers.Real) or not 0 < value < 1:
+            raise ValueError(f"{name}={value!r}: expected a number between 0 and 1.")
+    frame = _frame(X, source)
+    if len(frame) == 0:
+        raise DataError("X_test has no rows: give the rows that the model should be judged by.")
+    for argument, given in (("labels", labels), ("units", units)):
+        _check_names(argument, given, [*frame.columns, *source.shown_names])
+    y = one_each(y, "y_test", len(frame))
+    name = getattr(y, "name", None) if outcome is None else outcome
+    if is_classifier(source.estimator):
+        y, classes = _codes(y, source.estimator.classes_), [str(c) for c in source.estimator.classes_.tolist()]
+        predicted = model.predict_proba(X)
+    else:
+        y, classes = _numbers(y), []
+        predicted = np.asarray(model.predict(X), dtype=float).reshape(len(frame), -1)
+    return Subject(
+        model,
+        source,
+        X,
+        frame,
+        y,
+        predicted,
+        classes,
+        str(name) if name is not None else "the outcome",
+        dict(labels or {}),
+        dict(units or {}),
+        int(min_group),
+        float(threshold),
+        float(confidence_level),
+        random_state,
+    )
+
+
+def _frame(X, source):
+    import pandas as pd
+
+    if hasattr(X, "to_pandas"):
+        X = X.to_pandas()
+    if isinstance(X, pd.DataFrame):
+        return X.rename(columns=str)
+    if getattr(X, "ndim", 2) != 2 or not hasattr(X, "__len__"):
+        raise DataError(f"X_test must be a table with rows and columns; got {type(X).__name__}.")
+    X = np.asarray(X, dtype=object) if not isinstance(X, np.ndarray) else X
+    if X.ndim != 2 or X.shape[1] != len(source.columns):
+        raise DataError(
+            f"X_test has shape {X.shape}, but the model was fitted to {len(source.columns)} columns: give a table with "
+            f"these."
+        )
+    return pd.DataFrame(X, columns=source.columns)
+
+
+def _check_names(argument, given, known):
+    if given is None:
+        return
+    if not isinstance(given, dict):
+        raise ValueError(f"{argument}={given!r}: give a dict of column names, such as {{{known[0]!r}: ...}}.")
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        some = f"{', '.join(known[:10])}{' ...' if len(known) > 10 else ''}"
+        raise ValueError(f"{argument} names {unknown[0]!r}, which is not a column of X_test: choose from {some}.")
+
+
+def _codes(y, classes):
+    position = {label: k for k, label in enumerate(classes.tolist())}
+    unknown = [label for label in y.tolist() if label not in position]
+    if unknown:
+        raise DataError(
+            f"y_test holds {unknown[0]!r}, which is not a class of the model: expected some of {list(position)[:10]}."
+        )
+    return np.array([position[label] for label in y.tolist()])
+
+
+def _numbers(y):
+    try:
+        y = y.astype(float)
+    except (TypeError, ValueError):
+        raise DataError("y_test must hold numbers, as the model predicts numbers; it holds something else.") from None
+    if not np.isfinite(y).all():
+        row = int(np.flatnonzero(~np.isfinite(y))[0])
+        raise DataError(f"y_test holds {y[row]} in row {row}: drop such rows.")
+    return y
