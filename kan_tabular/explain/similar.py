@@ -14,7 +14,7 @@ from kan_tabular.explain.cases import Cases, in_large_cells, named_columns, read
 from kan_tabular.explain.intervals import mean, rate
 from kan_tabular.explain.search import METRICS, ExactSearch
 from kan_tabular.explain.spaces import encode, make_space
-from kan_tabular.plots._source import read_source
+from kan_tabular.source import read_source
 
 #: Cases whose own nearest neighbour says how far apart cases usually are.
 _REFERENCES = 1000

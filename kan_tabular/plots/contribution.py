@@ -3,7 +3,6 @@
 import numpy as np
 from sklearn.base import is_classifier
 
-from kan_tabular.plots._source import one_row, read_source, shown_data
 from kan_tabular.plots._style import (
     check_count,
     new_axes,
@@ -15,6 +14,7 @@ from kan_tabular.plots._style import (
     text_colour,
     write_value,
 )
+from kan_tabular.source import one_row, read_source, shown_data
 
 
 class ContributionDisplay:

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from kan_tabular.plots._source import read_source
 from kan_tabular.plots._style import (
     check_count,
     new_axes,
@@ -12,6 +11,7 @@ from kan_tabular.plots._style import (
     safe_labels,
     text_colour,
 )
+from kan_tabular.source import read_source
 
 
 class ImportanceDisplay:

@@ -3,7 +3,6 @@
 import numpy as np
 
 from kan_tabular.explain import SimilarCases
-from kan_tabular.plots._source import one_row, read_source
 from kan_tabular.plots._style import (
     check_count,
     new_axes,
@@ -15,6 +14,7 @@ from kan_tabular.plots._style import (
     write_prediction,
     write_value,
 )
+from kan_tabular.source import one_row, read_source
 
 #: Opacity of a cell that makes all of the distance, in colour or in the colour of the text: text stays readable on it.
 _DARKEST = {True: 0.65, False: 0.35}

@@ -6,8 +6,8 @@ import numpy as np
 
 from kan_tabular.fitted.diagram import read_diagram
 from kan_tabular.plots._diagram import lay_out, select, wire
-from kan_tabular.plots._source import read_source
 from kan_tabular.plots._style import check_count, class_styles, new_axes, palette, safe_labels, safe_text, text_colour
+from kan_tabular.source import read_source
 
 _FONT = 9.0
 _CHARACTER = 0.066  # inches of an average character at that size

@@ -3,7 +3,6 @@
 import numpy as np
 from sklearn.base import is_classifier
 
-from kan_tabular.plots._source import one_row, read_source
 from kan_tabular.plots._style import (
     check_count,
     new_axes,
@@ -16,6 +15,7 @@ from kan_tabular.plots._style import (
     write_value,
 )
 from kan_tabular.plots.shape import in_original_units
+from kan_tabular.source import one_row, read_source
 
 #: Points of the longest axis.
 _MOST = 100.0

@@ -5,7 +5,6 @@ from scipy.special import softmax
 from sklearn.base import is_classifier
 
 from kan_tabular.explain.spaces import encode
-from kan_tabular.plots._source import one_row, read_source, shown_data
 from kan_tabular.plots._style import (
     check_count,
     palette,
@@ -15,6 +14,7 @@ from kan_tabular.plots._style import (
     write_prediction,
     write_value,
 )
+from kan_tabular.source import one_row, read_source, shown_data
 
 #: From so many spokes on their labels are turned outward.
 _CROWDED = 12

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from kan_tabular.plots import _panels
-from kan_tabular.plots._source import read_source
 from kan_tabular.plots._style import check_count, class_styles, new_figure, safe_labels, safe_text
+from kan_tabular.source import read_source
 
 
 class ShapeDisplay:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from kan_tabular.plots._source import read_source
 from kan_tabular.plots._style import check_count, class_styles, new_figure, quiet_spines, safe_labels, text_colour
+from kan_tabular.source import read_source
 from kan_tabular.training.stages import STAGES
 
 #: Bars of spaces beyond the colours there are.

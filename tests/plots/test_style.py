@@ -1,10 +1,12 @@
 """Text and numbers that are safe to draw."""
 
+import io
+
 import matplotlib
 import pytest
 from matplotlib.cbook import is_math_text
 
-from kan_tabular.plots import _style
+from kan_tabular.plots import ContributionDisplay, ImportanceDisplay, ShapeDisplay, _style
 from kan_tabular.plots._style import number_format, safe_labels, safe_text
 
 
@@ -79,3 +81,25 @@ def test_colours_follow_the_page():
 
 def test_more_classes_than_colours_differ_by_line_style():
     assert len(set(_style.class_styles(20))) == 20
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_displays_leave_the_users_settings_alone(classifier, table, dark):
+    import matplotlib.pyplot as plt
+
+    if dark:
+        plt.style.use("dark_background")
+    before = matplotlib.rcParams.copy()
+    ShapeDisplay.from_estimator(classifier).figure_.savefig(io.BytesIO(), transparent=True)
+    ContributionDisplay.from_estimator(classifier, table)
+    ImportanceDisplay.from_estimator(classifier)
+    assert matplotlib.rcParams == before
+    assert len(plt.get_fignums()) == 3
+
+
+def test_importing_the_package_leaves_matplotlib_unloaded():
+    import subprocess
+    import sys
+
+    code = "import sys, kan_tabular.plots as p; p.ShapeDisplay; p.ContributionDisplay; p.ImportanceDisplay;"
+    subprocess.run([sys.executable, "-c", code + "assert 'matplotlib' not in sys.modules"], check=True)

@@ -1,4 +1,4 @@
-"""What the displays read from a model: its public results, with the names and units of the table the user knows."""
+"""What displays and explanations read from a model: its public results, with the table's own names and units."""
 
 import difflib
 import numbers
@@ -163,7 +163,7 @@ def read_source(estimator, *, needs, display):
     needs : str
         The public method that `display` reads.
     display : str
-        Name of the display, for messages.
+        Name of the display, or of the function, for messages.
 
     Raises
     ------
