@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from kan_tabular.exceptions import DataError
-from kan_tabular.explain.cases import one_each
-from kan_tabular.plots._source import Source, read_source
+from kan_tabular.explain.cases import read_outcomes
+from kan_tabular.source import Source, read_source
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,14 @@ def read_subject(
         raise DataError("X_test has no rows: give the rows that the model should be judged by.")
     for argument, given in (("labels", labels), ("units", units)):
         _check_names(argument, given, [*frame.columns, *source.shown_names])
-    y = one_each(y, "y_test", len(frame))
     name = getattr(y, "name", None) if outcome is None else outcome
-    if is_classifier(source.estimator):
-        y, classes = _codes(y, source.estimator.classes_), [str(c) for c in source.estimator.classes_.tolist()]
+    labels_known = source.estimator.classes_ if is_classifier(source.estimator) else None
+    y = read_outcomes(y, labels_known, len(frame), name="y_test")
+    if labels_known is not None:
+        y, classes = y.astype(int), [str(c) for c in labels_known.tolist()]
         predicted = model.predict_proba(X)
     else:
-        y, classes = _numbers(y), []
+        classes = []
         predicted = np.asarray(model.predict(X), dtype=float).reshape(len(frame), -1)
     return Subject(
         model,
@@ -159,24 +160,3 @@ def _check_names(argument, given, known):
     if unknown:
         some = f"{', '.join(known[:10])}{' ...' if len(known) > 10 else ''}"
         raise ValueError(f"{argument} names {unknown[0]!r}, which is not a column of X_test: choose from {some}.")
-
-
-def _codes(y, classes):
-    position = {label: k for k, label in enumerate(classes.tolist())}
-    unknown = [label for label in y.tolist() if label not in position]
-    if unknown:
-        raise DataError(
-            f"y_test holds {unknown[0]!r}, which is not a class of the model: expected some of {list(position)[:10]}."
-        )
-    return np.array([position[label] for label in y.tolist()])
-
-
-def _numbers(y):
-    try:
-        y = y.astype(float)
-    except (TypeError, ValueError):
-        raise DataError("y_test must hold numbers, as the model predicts numbers; it holds something else.") from None
-    if not np.isfinite(y).all():
-        row = int(np.flatnonzero(~np.isfinite(y))[0])
-        raise DataError(f"y_test holds {y[row]} in row {row}: drop such rows.")
-    return y

@@ -1,0 +1,320 @@
+"""How good the predictions of the test rows are, with intervals, in figures and pictures."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from sklearn import metrics as skm
+
+from kan_tabular import metrics
+from kan_tabular.explain.intervals import rate
+from kan_tabular.report.numbers import Disclosure, figure, fixed, percent, signed, span
+from kan_tabular.report.svg import Chart
+
+N_RESAMPLES = 1000
+N_GROUPS = 10
+#: Fewest rows in a point of a calibration or residual curve, whatever `min_group` is: fewer say nothing.
+GROUP_ROWS = 10
+
+
+def performance(subject):
+    """What the section shows.
+
+    Returns
+    -------
+    section : dict
+        ``measures`` (name, value, interval, explanation), ``pictures`` (title, picture by class, note), ``confusion``,
+        ``notes``.
+    """
+    parts = {"binary": _binary, "multiclass": _multiclass, "regression": _regression}[subject.task](subject)
+    return {"confusion": None, "notes": [], **parts}
+
+
+def _measure(name, interval, explanation, write=fixed):
+    """A measure with its interval, as text."""
+    bounds = span(write(interval.low), write(interval.high)) if np.isfinite([interval.low, interval.high]).all() else ""
+    return {"name": name, "value": write(interval.value), "interval": bounds, "explanation": explanation}
+
+
+def _plain(name, value, interval, explanation):
+    return {"name": name, "value": value, "interval": interval, "explanation": explanation}
+
+
+def _bootstrap(subject):
+    return partial(
+        metrics.bootstrap_interval,
+        confidence_level=subject.confidence_level,
+        n_resamples=N_RESAMPLES,
+        random_state=subject.random_state,
+    )
+
+
+# ---- two classes ----
+
+
+def _binary(subject):
+    y, p = subject.y, subject.predicted[:, 1]
+    if len(np.unique(y)) < 2:
+        only = subject.classes[int(y[0])]
+        note = f"All test rows are {only}: how well the model tells the classes apart cannot be judged on them."
+        return {"measures": _at_threshold(subject), "pictures": [], "confusion": _confusion(subject), "notes": [note]}
+    level, bootstrap = subject.confidence_level, _bootstrap(subject)
+    measures = [
+        _measure(
+            "AUC",
+            metrics.auc_interval(y, p, confidence_level=level),
+            "how often a case is ranked above a non-case; 0.5 is chance, 1 is perfect",
+        ),
+        _measure(
+            "Average precision",
+            metrics.average_precision_interval(
+                y, p, confidence_level=level, n_resamples=N_RESAMPLES, random_state=subject.random_state
+            ),
+            f"area under precision and recall; chance would reach {fixed(y.mean())}",
+        ),
+    ]
+    pictures, notes = [], []
+    parts = metrics.brier_decomposition(y, p)
+    measures.append(
+        _measure(
+            "Brier score",
+            bootstrap(skm.brier_score_loss, y, p),
+            f"mean squared error of the probabilities; reliability {fixed(parts.reliability, 4)}, resolution "
+            f"{fixed(parts.resolution, 4)}, uncertainty {fixed(parts.uncertainty, 4)}",
+        )
+    )
+    measures.append(
+        _measure("Log loss", bootstrap(partial(skm.log_loss, labels=[0, 1]), y, p), "penalises confident errors most")
+    )
+    measures += _calibration_measures(subject)
+    measures += _at_threshold(subject)
+    pictures += [_calibration_picture(subject), _decision_picture(subject)]
+    return {"measures": measures, "pictures": pictures, "confusion": _confusion(subject), "notes": notes}
+
+
+def _calibration_measures(subject):
+    measured = metrics.calibration_measures(
+        subject.y, subject.predicted[:, 1], confidence_level=subject.confidence_level
+    )
+    return [
+        _measure("Calibration slope", measured.slope, "1 is ideal; below 1 the predictions are too extreme"),
+        _measure(
+            "Calibration intercept",
+            measured.intercept,
+            "0 is ideal; above 0 the predictions are too low on average (log-odds)",
+            write=signed,
+        ),
+        _plain(
+            "ICI",
+            fixed(measured.ici),
+            "",
+            "mean distance between predicted and smoothed observed risk; "
+            f"half of the rows are within {fixed(measured.e50)}, nine in ten within {fixed(measured.e90)}",
+        ),
+    ]
+
+
+def _at_threshold(subject):
+    told = Disclosure(subject.min_group)
+    cut = subject.threshold
+    y, flagged = subject.y == 1, subject.predicted[:, 1] >= cut
+    at = f"at a threshold of {percent(cut)}"
+    rates = [
+        ("Accuracy", (y == flagged).sum(), len(y), f"share predicted rightly {at}"),
+        ("Sensitivity", (y & flagged).sum(), y.sum(), f"share of {subject.classes[1]} found {at}"),
+        ("Specificity", (~y & ~flagged).sum(), (~y).sum(), f"share of {subject.classes[0]} cleared {at}"),
+        ("Positive predictive value", (y & flagged).sum(), flagged.sum(), f"share of alarms that are right {at}"),
+        ("Negative predictive value", (~y & ~flagged).sum(), (~flagged).sum(), f"share of all-clears right {at}"),
+    ]
+    return [
+        _plain(name, *told.rate(int(k), int(n), subject.confidence_level), explanation)
+        for name, k, n, explanation in rates
+    ]
+
+
+def _confusion(subject):
+    """Counts of actual (rows) and predicted (columns) classes as texts; rows' totals are those of the model card."""
+    told = Disclosure(subject.min_group)
+    if subject.task == "binary":
+        guess = (subject.predicted[:, 1] >= subject.threshold).astype(int)
+    else:
+        guess = subject.predicted.argmax(1)
+    counts = skm.confusion_matrix(subject.y, guess, labels=range(len(subject.classes)))
+    if len(subject.classes) > 12:
+        return None
+    return {"classes": subject.classes, "rows": [told.counts(row) for row in counts]}
+
+
+def _groups(subject, scores):
+    """Test rows in groups of similar scores, none smaller than may be shown: list of index arrays."""
+    smallest = max(subject.min_group, GROUP_ROWS)
+    n_groups = int(np.clip(len(scores) // smallest, 1, N_GROUPS))
+    return np.array_split(np.argsort(scores, kind="stable"), n_groups)
+
+
+def _shown_histogram(subject, values, edges):
+    """Densities of a histogram without the bars of small groups."""
+    counts = np.histogram(values, edges)[0]
+    return np.where(counts >= subject.min_group, counts, 0) / np.diff(edges)
+
+
+def _calibration_chart(subject, y, p, name):
+    groups = _groups(subject, p)
+    points = [(p[rows].mean(), *rate(int(y[rows].sum()), len(rows), subject.confidence_level)) for rows in groups]
+    top = min(1.0, 1.08 * max(max(x, high) for x, _, _, high in points))
+    limits = (0.0, 1.0 if top > 0.5 else top)
+    chart = Chart(
+        limits,
+        limits,
+        label=f"Calibration of the probability of {name}: {len(points)} groups of test rows",
+        x_label="predicted probability",
+        y_label="observed share, with interval",
+        height=290,
+        grid=False,
+    )
+    edges = np.linspace(*limits, 41)
+    chart.histogram(edges, _shown_histogram(subject, p, edges), "density", share=0.1)
+    chart.line(limits, limits, "ideal")
+    for x, value, low, high in points:
+        chart.interval(x, low, high, "whisker-1")
+        chart.dot(x, value, "dot-1")
+    return chart
+
+
+def _calibration_picture(subject):
+    pictures = []
+    for k, name in enumerate(subject.classes):
+        if subject.task == "binary" and k == 0:
+            continue
+        pictures.append(
+            (k, _calibration_chart(subject, (subject.y == k).astype(int), subject.predicted[:, k], name).markup())
+        )
+    return {
+        "title": "Calibration",
+        "pictures": pictures,
+        "note": "Each point is a group of test rows with similar predictions. On the dashed line, as many had the outcome "
+        "as predicted. Grey bars: where the predictions are.",
+    }
+
+
+def _decision_picture(subject):
+    y, p = subject.y, subject.predicted[:, 1]
+    table = metrics.net_benefit(y, p, np.linspace(0.01, 0.99, 99))
+    best = max(table["model"].max(), y.mean())
+    chart = Chart(
+        (0.0, 1.0),
+        (-0.15 * best, 1.08 * best),
+        label="Decision curve: net benefit of the model, of treating all and of treating none, by threshold",
+        x_label="threshold probability",
+        y_label="net benefit",
+        height=290,
+    )
+    shown = table["treat all"].where(table["treat all"] >= -0.15 * best)
+    chart.line(table["threshold"], np.zeros(len(table)), "line-none")
+    chart.line(table["threshold"], shown, "line-2")
+    chart.line(table["threshold"], table["model"], "line-1")
+    chart.key([("line-1", "model"), ("line-2", "treat all"), ("line-none", "treat none")])
+    return {
+        "title": "Decision curve",
+        "pictures": [(None, chart.markup())],
+        "note": "The threshold is the risk from which one would act. Where the model's line is the highest, acting on its "
+        "predictions does more good than acting on everyone or on no one.",
+    }
+
+
+# ---- more classes ----
+
+
+def _multiclass(subject):
+    y, p = subject.y, subject.predicted
+    bootstrap = _bootstrap(subject)
+    codes = list(range(len(subject.classes)))
+    measures, notes = [], []
+    absent = [subject.classes[k] for k in codes if not (y == k).any()]
+    if absent:
+        notes.append(f"The test rows hold no {', '.join(absent)}: the AUC over all classes is not defined on them.")
+    else:
+        measures.append(
+            _measure(
+                "AUC (macro)",
+                metrics.auc_interval(
+                    y,
+                    p,
+                    confidence_level=subject.confidence_level,
+                    n_resamples=N_RESAMPLES,
+                    random_state=subject.random_state,
+                ),
+                "each class against the others, averaged; 0.5 is chance, 1 is perfect",
+            )
+        )
+    measures.append(
+        _measure("Log loss", bootstrap(partial(skm.log_loss, labels=codes), y, p), "penalises confident errors most")
+    )
+    right = int((p.argmax(1) == y).sum())
+    told = Disclosure(subject.min_group).rate(right, len(y), subject.confidence_level)
+    measures.append(_plain("Accuracy", *told, "share whose most probable class is right"))
+    return {
+        "measures": measures,
+        "pictures": [_calibration_picture(subject)],
+        "confusion": _confusion(subject),
+        "notes": notes,
+    }
+
+
+# ---- numbers ----
+
+
+def _regression(subject):
+    y, mean = subject.y, subject.predicted[:, 0]
+    notes = []
+    if len(y) < 2 or np.ptp(y) == 0:
+        note = "The test rows all have the same value: how well the model predicts cannot be judged on them."
+        return {"measures": [], "pictures": [], "notes": [note]}
+    bootstrap = _bootstrap(subject)
+    measures = [
+        _measure("R\N{SUPERSCRIPT TWO}", bootstrap(skm.r2_score, y, mean), "share of the variance explained"),
+        _measure("RMSE", bootstrap(skm.root_mean_squared_error, y, mean), "typical error, large ones weigh more", figure),
+        _measure("MAE", bootstrap(skm.mean_absolute_error, y, mean), "mean absolute error", figure),
+    ]
+    return {"measures": measures, "pictures": _residual_pictures(subject, y, mean), "notes": notes}
+
+
+def _residual_pictures(subject, y, mean):
+    groups = _groups(subject, mean)
+    unit = subject.units.get(subject.outcome)
+    unit = f" ({unit})" if unit else ""
+    x = np.array([mean[rows].mean() for rows in groups])
+    limits = (min(x.min(), y.min()), max(x.max(), y.max()))
+    spread = np.array([np.quantile(y[rows], [0.1, 0.25, 0.5, 0.75, 0.9]) for rows in groups])
+    observed = Chart(
+        limits,
+        limits,
+        label=f"Observed values in {len(groups)} groups of test rows with similar predictions",
+        x_label=f"predicted{unit}",
+        y_label=f"observed{unit}",
+        height=290,
+        grid=False,
+    )
+    observed.line(limits, limits, "ideal")
+    residual = np.array([np.quantile(y[rows] - mean[rows], [0.1, 0.25, 0.5, 0.75, 0.9]) for rows in groups])
+    reach = 1.1 * np.abs(residual).max()
+    residuals = Chart(
+        limits,
+        (-reach, reach),
+        label=f"Residuals in {len(groups)} groups of test rows with similar predictions",
+        x_label=f"predicted{unit}",
+        y_label=f"observed minus predicted{unit}",
+        height=290,
+    )
+    residuals.line(limits, (0, 0), "ideal")
+    for chart, parts in ((observed, spread), (residuals, residual)):
+        for at, (low, lower, middle, upper, high) in zip(x, parts, strict=True):
+            chart.interval(at, low, high, "whisker-thin")
+            chart.interval(at, lower, upper, "whisker-1")
+            chart.dot(at, middle, "dot-1")
+    note = "Each mark is a group of test rows with similar predictions: median, middle half, and middle 80%."
+    return [
+        {"title": "Observed and predicted", "pictures": [(None, observed.markup())], "note": note},
+        {"title": "Residuals", "pictures": [(None, residuals.markup())], "note": note},
+    ]
