@@ -23,3 +23,7 @@ class FormulaError(ValueError):
 
 class FidelityError(ValueError):
     """No formula is as faithful to the model as asked."""
+
+
+class LiveModelError(ValueError):
+    """A model that a page cannot compute by itself; the message says why, in words for the page's reader too."""
