@@ -18,14 +18,13 @@ import io
 import json
 import math
 import os
-import secrets
-import shutil
 import zipfile
 from importlib import import_module
 
 import numpy as np
 
 import kan_tabular
+from kan_tabular import files
 from kan_tabular.bases import REGISTRY, Basis
 from kan_tabular.exceptions import ModelFileError
 
@@ -82,17 +81,12 @@ def save(estimator, path):
 
     check_is_fitted(estimator)
     target = check_target(path)
-    _write_atomically(target, _pack(*_describe(estimator)))
+    files.write_atomically(target, _pack(*_describe(estimator)))
 
 
 def check_target(path):
     """Where a model would be written: links resolved, and refused with `save`'s errors if it cannot be."""
-    target = os.path.realpath(os.fspath(path))
-    if os.path.isdir(target):
-        raise ModelFileError(f"cannot save to {path}: it is a folder; give a file name, e.g. {path}/model.kan")
-    if not os.path.isdir(os.path.dirname(target)):
-        raise FileNotFoundError(f"cannot save to {path}: the folder {os.path.dirname(target)} does not exist")
-    return target
+    return files.check_target(path, example="model.kan", error=ModelFileError)
 
 
 def load(path):
@@ -247,22 +241,6 @@ def _checked_spec(spec_bytes, array_bytes, path):
 
 def _spec_digest(spec):
     return hashlib.sha256(json.dumps(spec, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _write_atomically(target, content):
-    temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)[:100]}.{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if os.path.exists(target):
-            shutil.copymode(target, temporary)
-        os.replace(temporary, target)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
 
 
 # ---- values that JSON cannot hold by itself ----

@@ -1,0 +1,163 @@
+"""Which features matter, and the curve of each with its band and where the data are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kan_tabular.plots._panels import MAX_LEVELS, POINTWISE, SIMULTANEOUS, effect_limits
+from kan_tabular.plots.shape import in_original_units
+from kan_tabular.report.numbers import percent, signed, span
+from kan_tabular.report.svg import Chart, track
+
+N_POINTS = 80
+_MISSING_ZONE = 62  # pixels at the right of a curve for the effect of a missing value
+OVERLAP = 0.8  # as `concurvity()` documents: above this a curve should not be read on its own
+
+
+def importances(subject):
+    """Rows of the importance table, most important first: ``index``, ``name``, ``share``, ``track``."""
+    shares = np.asarray(subject.source.estimator.feature_importances_, dtype=float)
+    top = shares.max() or 1.0
+    return [
+        {
+            "index": int(j),
+            "name": subject.label(subject.source.shown_names[j]),
+            "share": percent(shares[j]),
+            "track": track([(0.0, shares[j] / top, "bar-1")]),
+        }
+        for j in np.argsort(-shares, kind="stable")
+    ]
+
+
+def curves(subject, order):
+    """Panels of the features in `order`.
+
+    Returns
+    -------
+    panels : list of dict
+        ``name``, ``kind`` and ``note``, and by class ``pictures`` (position, picture) of a curve, or ``tables``
+        (position, rows) of a category.
+    reach : list of float
+        Largest effect of any feature on each output, which gives bars of contributions their scale.
+    """
+    source, model = subject.source, subject.source.estimator
+    shapes = []
+    for j in order:
+        panel = {class_: model.shape_function(source.names[j], class_=class_) for class_, _ in subject.outputs}
+        panel, name = in_original_units(source, j, panel)
+        shapes.append((j, name, list(panel.values())))
+    with_band = not all(np.isnan(shape.se).all() for _, _, panel in shapes for shape in panel)
+    bands = 2 if with_band else 0
+    overlaps = _overlaps(source)
+    limits = [effect_limits([panel[k] for _, _, panel in shapes], bands) for k in range(len(subject.outputs))]
+    panels = []
+    for j, name, panel in shapes:
+        kind = panel[0].kind
+        draw = _picture if kind == "numeric" else _table
+        panels.append(
+            {
+                "name": subject.with_unit(name),
+                "kind": kind,
+                "note": overlaps.get(j, ""),
+                "views": [
+                    (k, draw(subject, subject.with_unit(name), shape, limits[k], bands))
+                    for k, shape in enumerate(panel)
+                ],
+                "left_out": max(len(panel[0].x) - MAX_LEVELS, 0) if kind == "category" else 0,
+            }
+        )
+    reach = [float(max(abs(low), abs(high))) for low, high in limits]
+    return panels, reach
+
+
+def _overlaps(source):
+    """By position, a sentence on features that others could replace."""
+    if not hasattr(source.estimator, "concurvity"):
+        return {}
+    table = source.estimator.concurvity()
+    shown = dict(zip(source.names, source.shown_names, strict=True))
+    return {
+        j: f"Overlaps with other factors, most with {shown[row.most_related]}: do not read this curve on its own."
+        for j, row in enumerate(table.itertuples())
+        if row.concurvity > OVERLAP and row.most_related is not None
+    }
+
+
+def _edges(shape, band):
+    return [np.asarray(getattr(shape, name), dtype=float) for name in band]
+
+
+def _picture(subject, name, shape, limits, bands):
+    """A numeric feature."""
+    x, y = np.asarray(shape.x, dtype=float), np.asarray(shape.y, dtype=float)
+    thin = np.unique(np.linspace(0, len(x) - 1, N_POINTS).round().astype(int))
+    known = x[np.isfinite(x)]
+    span_x = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    low, high = limits
+    chart = Chart(
+        span_x,
+        (low - 0.16 * (high - low), high),  # below the curves there is room for the data
+        label=f"Effect of {name} on the {subject.scale}",
+        x_label=name,
+        y_label=f"effect on {subject.scale}",
+        right=12 if shape.missing is None else _MISSING_ZONE,
+    )
+    edges, weight = np.asarray(shape.density.edges, float), np.asarray(shape.density.weight, float)
+    if len(edges) == len(weight) + 1 and len(weight):
+        order = slice(None) if edges[0] <= edges[-1] else slice(None, None, -1)
+        edges, weight = edges[order], weight[order]
+        widths = np.diff(edges)
+        chart.histogram(edges, np.divide(weight, widths, out=np.zeros_like(weight), where=widths > 0), "density")
+    chart.line(span_x, (0.0, 0.0), "zero")
+    for band, class_ in ((SIMULTANEOUS, "band-wide"), (POINTWISE, "band"))[2 - bands :]:
+        chart.band(x[thin], *(edge[thin] for edge in _edges(shape, band)), class_)
+    chart.line(x[thin], y[thin], "line-1")
+    if shape.missing is not None:
+        _draw_missing(chart, shape.missing, bands)
+    return chart.markup()
+
+
+def _draw_missing(chart, missing, bands):
+    left, at = chart.box[2] + 8, chart.box[2] + _MISSING_ZONE / 2
+    chart.add("rect", "zone", x=left, y=chart.box[1], width=_MISSING_ZONE - 14, height=chart.box[3] - chart.box[1])
+    if bands and np.isfinite(missing.lower):
+        ends = chart.at_y(missing.lower), chart.at_y(missing.upper)
+        chart.add("line", "whisker-1", x1=at, x2=at, y1=ends[0], y2=ends[1])
+    chart.add("circle", "dot-1", cx=at, cy=chart.at_y(missing.value), r=3.5)
+    chart.text(at, chart.box[3] + 16, "missing", "tick middle")
+    chart.text(at, chart.box[3] + 30, percent(missing.weight), "tick middle")
+
+
+def _table(subject, name, shape, limits, bands):
+    """A category: rows of ``name``, ``effect``, ``interval``, ``track``, ``share`` (of the training rows)."""
+    weight = np.asarray(shape.density.weight, dtype=float)
+    shown = np.argsort(-weight, kind="stable")[:MAX_LEVELS]
+    shown = shown[np.argsort(-np.asarray(shape.y, float)[shown], kind="stable")]
+    lower, upper = _edges(shape, POINTWISE)
+    rows = [
+        _row(str(shape.x[i]), shape.y[i], lower[i], upper[i], weight[i], limits, missing=False) for i in shown
+    ]
+    if shape.missing is not None:
+        m = shape.missing
+        rows.append(_row("missing", m.value, m.lower, m.upper, m.weight, limits, missing=True))
+    return rows
+
+
+def _row(name, value, lower, upper, weight, limits, *, missing):
+    low, high = limits
+
+    def at(v):
+        return (v - low) / (high - low)
+
+    spans = [(at(0.0), at(value), "bar-up" if value > 0 else "bar-down")]
+    known = np.isfinite(lower) and np.isfinite(upper)
+    if known:
+        spans.append((at(lower), at(upper), "whisker"))
+    return {
+        "name": name,
+        "missing": missing,
+        "effect": signed(value),
+        "interval": span(signed(lower), signed(upper)) if known else "",
+        "track": track(spans, [(at(0.0), "zero")]),
+        "share": percent(weight) if np.isfinite(weight) else "",
+    }
