@@ -10,7 +10,7 @@ from scipy.special import ndtri
 from sklearn.base import is_classifier
 
 from kan_tabular.exceptions import LiveModelError
-from kan_tabular.plots._source import read_source
+from kan_tabular.source import read_source
 from kan_tabular.report.columns import read_columns
 from kan_tabular.report.model_data import curves_data
 

@@ -210,7 +210,7 @@ def _decision_picture(subject):
         y_label="net benefit",
         height=290,
     )
-    shown = table["treat all"].where(table["treat all"] >= -0.15 * best)
+    shown = table["treat_all"].where(table["treat_all"] >= -0.15 * best)
     chart.line(table["threshold"], np.zeros(len(table)), "line-none")
     chart.line(table["threshold"], shown, "line-2")
     chart.line(table["threshold"], table["model"], "line-1")
