@@ -7,7 +7,7 @@ import datetime
 from kan_tabular.exceptions import LiveModelError
 from kan_tabular.files import check_target, write_atomically
 from kan_tabular.report.card import model_card
-from kan_tabular.report.curves import curves, importances
+from kan_tabular.report.curves import curves, importances, usual_reach
 from kan_tabular.report.formula import formula_section
 from kan_tabular.report.page import render
 from kan_tabular.report.patients import patient_section, read_patients
@@ -135,7 +135,6 @@ def build_report(
         raise ValueError("cases shows the cases most like each of the patients: name some in patients, too.")
     ranking = importances(subject)
     order = [row["index"] for row in ranking]
-    panels, reach = curves(subject, order)
     date = datetime.date.today() if date is None else date
     sections = {
         "title": title or f"Prediction of {subject.outcome}",
@@ -144,17 +143,17 @@ def build_report(
         "card": model_card(subject, intended_use=intended_use, n_training=n_training, date=str(date)),
         "performance": performance(subject),
         "importances": ranking,
-        "panels": panels,
+        "panels": curves(subject, order),
         "formula": formula_section(subject, formula),
         "patients": [patient_section(subject, name, row, cases) for name, row in chosen],
     }
-    data, reason = _panel_data(subject, conformal, order, reach, chosen)
+    data, reason = _panel_data(subject, conformal, order, chosen)
     page = render({**sections, "reason": reason}, data)
     write_atomically(target, page.encode("utf-8"))
     return target
 
 
-def _panel_data(subject, conformal, order, reach, chosen):
+def _panel_data(subject, conformal, order, chosen):
     """What the page computes with, and why not where it cannot: (data, reason)."""
     try:
         payload = model_payload(subject.model, interval=subject.confidence_level, conformal=conformal)
@@ -172,7 +171,7 @@ def _panel_data(subject, conformal, order, reach, chosen):
         "outcome": subject.outcome,
         "unit": subject.units.get(subject.outcome),
         "order": ranked,
-        "reach": reach,
+        "reach": usual_reach(subject),
         "patients": [
             {"name": name, "values": [_plain(subject.frame[column].iloc[row]) for column in names]}
             for name, row in chosen

@@ -8,7 +8,6 @@ import numpy as np
 from sklearn import metrics as skm
 
 from kan_tabular import metrics
-from kan_tabular.explain.intervals import rate
 from kan_tabular.report.numbers import Disclosure, figure, fixed, percent, signed, span
 from kan_tabular.report.svg import Chart
 
@@ -160,25 +159,32 @@ def _shown_histogram(subject, values, edges):
 
 
 def _calibration_chart(subject, y, p, name):
-    groups = _groups(subject, p)
-    points = [(p[rows].mean(), *rate(int(y[rows].sum()), len(rows), subject.confidence_level)) for rows in groups]
-    top = min(1.0, 1.08 * max(max(x, high) for x, _, _, high in points))
+    groups = metrics.grouped_calibration(y, p, len(_groups(subject, p)), confidence_level=subject.confidence_level)
+    groups = groups[groups["weight"] >= subject.min_group]
+    top = min(1.0, 1.08 * max(groups["predicted"].max(), groups["high"].max()))
     limits = (0.0, 1.0 if top > 0.5 else top)
     chart = Chart(
         limits,
         limits,
-        label=f"Calibration of the probability of {name}: {len(points)} groups of test rows",
+        label=f"Calibration of the probability of {name}: {len(groups)} groups of test rows, and a smooth curve",
         x_label="predicted probability",
-        y_label="observed share, with interval",
+        y_label="observed share",
         height=290,
         grid=False,
     )
     edges = np.linspace(*limits, 41)
     chart.histogram(edges, _shown_histogram(subject, p, edges), "density", share=0.1)
     chart.line(limits, limits, "ideal")
-    for x, value, low, high in points:
-        chart.interval(x, low, high, "whisker-1")
-        chart.dot(x, value, "dot-1")
+    inner = np.quantile(p, [0.01, 0.99])  # beyond, single rows would be seen, and little is known
+    if inner[1] > inner[0]:
+        grid = np.linspace(*inner, 60)
+        smooth = metrics.smooth_calibration(y, p, grid=grid, confidence_level=subject.confidence_level)
+        shown = grid <= limits[1]
+        chart.band(grid[shown], smooth.low[shown], smooth.high[shown], "band")
+        chart.line(grid[shown], smooth.observed[shown], "line-1")
+    for row in groups.itertuples():
+        chart.interval(row.predicted, row.low, row.high, "whisker-thin")
+        chart.dot(row.predicted, row.observed, "dot-1")
     return chart
 
 
@@ -193,8 +199,8 @@ def _calibration_picture(subject):
     return {
         "title": "Calibration",
         "pictures": pictures,
-        "note": "Each point is a group of test rows with similar predictions. On the dashed line, as many had the outcome "
-        "as predicted. Grey bars: where the predictions are.",
+        "note": "On the dashed line, as many had the outcome as predicted. Points: groups of test rows with similar "
+        "predictions, with intervals; line and band: the same without groups. Grey: where the predictions are.",
     }
 
 
