@@ -109,7 +109,9 @@ def read_outcomes(y, classes, n, name="y"):
         try:
             y = y.astype(float)
         except (TypeError, ValueError):
-            raise ValueError(f"{name} must hold numbers, as the model predicts numbers; it holds something else.") from None
+            raise ValueError(
+                f"{name} must hold numbers, as the model predicts numbers; it holds something else."
+            ) from None
         if not np.isfinite(y).all():
             row = int(np.flatnonzero(~np.isfinite(y))[0])
             raise ValueError(f"{name} holds {y[row]} in row {row}: drop such rows.")

@@ -126,6 +126,7 @@ def build_report(
         labels=labels,
         units=units,
         min_group=min_group,
+        n_training=n_training,
         threshold=threshold,
         confidence_level=confidence_level,
         random_state=random_state,
@@ -137,10 +138,10 @@ def build_report(
     order = [row["index"] for row in ranking]
     date = datetime.date.today() if date is None else date
     sections = {
-        "title": title or f"Prediction of {subject.outcome}",
+        "title": title or f"Prediction of {subject.target}",
         "subject": subject,
         "classes": [name for _, name in subject.outputs],
-        "card": model_card(subject, intended_use=intended_use, n_training=n_training, date=str(date)),
+        "card": model_card(subject, intended_use=intended_use, date=str(date)),
         "performance": performance(subject),
         "importances": ranking,
         "panels": curves(subject, order),
@@ -168,7 +169,7 @@ def _panel_data(subject, conformal, order, chosen):
     return {
         "model": payload,
         "task": subject.task,
-        "outcome": subject.outcome,
+        "names": [subject.event(k) for k in range(len(subject.classes))] or [subject.target],
         "unit": subject.units.get(subject.outcome),
         "order": ranked,
         "reach": usual_reach(subject),

@@ -15,12 +15,12 @@ LIMITS = (
     "that changing the factor would change the outcome.",
     "Figures and curves hold for people like those in the data. Where the page says that a value lies outside the "
     "training data, the prediction is an extrapolation.",
-    "The intervals of predictions and curves come from an approximate posterior: they describe what the data leave open "
-    "about the model, not that the model's form might be wrong.",
+    "The intervals of predictions and curves come from an approximate posterior: they describe what the data leave "
+    "open about the model, not that the model's form might be wrong.",
 )
 
 
-def model_card(subject, *, intended_use, n_training, date):
+def model_card(subject, *, intended_use, date):
     """What the section shows.
 
     Returns
@@ -40,7 +40,10 @@ def model_card(subject, *, intended_use, n_training, date):
         ("Predicts", _predicts(subject)),
         ("Intended use", intended_use or "not stated"),
         ("Model", kind),
-        ("Training rows", "not stated (the model keeps none)" if n_training is None else f"{n_training:,}"),
+        (
+            "Training rows",
+            "not stated (the model keeps none)" if subject.n_training is None else f"{subject.n_training:,}",
+        ),
         ("Test rows", f"{n:,}"),
         ("Columns", f"{len(subject.source.columns):,}"),
         ("Date of this report", date),
@@ -69,11 +72,11 @@ def model_card(subject, *, intended_use, n_training, date):
 
 def _predicts(subject):
     if subject.task == "binary":
-        return f"the probability that {subject.outcome} is {subject.classes[1]} (rather than {subject.classes[0]})"
+        return f"the probability that {subject.target} is {subject.classes[1]} (rather than {subject.classes[0]})"
     if subject.task == "multiclass":
-        return f"the probability of each class of {subject.outcome}: {', '.join(subject.classes)}"
+        return f"the probability of each class of {subject.target}: {', '.join(subject.classes)}"
     unit = subject.units.get(subject.outcome)
-    return f"the mean of {subject.outcome}" + (f" in {unit}" if unit else "")
+    return f"the mean of {subject.target}" + (f" in {unit}" if unit else "")
 
 
 def _balance(subject, told):

@@ -110,6 +110,7 @@ def _picture(subject, name, shape, limits, bands):
     if len(edges) == len(weight) + 1 and len(weight):
         order = slice(None) if edges[0] <= edges[-1] else slice(None, None, -1)
         edges, weight = edges[order], weight[order]
+        weight = np.where([subject.few(w) for w in weight], 0.0, weight)
         widths = np.diff(edges)
         chart.histogram(edges, np.divide(weight, widths, out=np.zeros_like(weight), where=widths > 0), "density")
     chart.line(span_x, (0.0, 0.0), "zero")
@@ -117,11 +118,11 @@ def _picture(subject, name, shape, limits, bands):
         chart.band(x[thin], *(edge[thin] for edge in _edges(shape, band)), class_)
     chart.line(x[thin], y[thin], "line-1")
     if shape.missing is not None:
-        _draw_missing(chart, shape.missing, bands)
+        _draw_missing(chart, shape.missing, _share(subject, shape.missing.weight), bands)
     return chart.markup()
 
 
-def _draw_missing(chart, missing, bands):
+def _draw_missing(chart, missing, share, bands):
     left, at = chart.box[2] + 8, chart.box[2] + _MISSING_ZONE / 2
     chart.add("rect", "zone", x=left, y=chart.box[1], width=_MISSING_ZONE - 14, height=chart.box[3] - chart.box[1])
     if bands and np.isfinite(missing.lower):
@@ -129,7 +130,7 @@ def _draw_missing(chart, missing, bands):
         chart.add("line", "whisker-1", x1=at, x2=at, y1=ends[0], y2=ends[1])
     chart.add("circle", "dot-1", cx=at, cy=chart.at_y(missing.value), r=3.5)
     chart.text(at, chart.box[3] + 16, "missing", "tick middle")
-    chart.text(at, chart.box[3] + 30, percent(missing.weight), "tick middle")
+    chart.text(at, chart.box[3] + 30, share, "tick middle")
 
 
 def _table(subject, name, shape, limits, bands):
@@ -138,16 +139,19 @@ def _table(subject, name, shape, limits, bands):
     shown = np.argsort(-weight, kind="stable")[:MAX_LEVELS]
     shown = shown[np.argsort(-np.asarray(shape.y, float)[shown], kind="stable")]
     lower, upper = _edges(shape, POINTWISE)
-    rows = [
-        _row(str(shape.x[i]), shape.y[i], lower[i], upper[i], weight[i], limits, missing=False) for i in shown
-    ]
+    rows = [_row(str(shape.x[i]), shape.y[i], lower[i], upper[i], _share(subject, weight[i]), limits) for i in shown]
     if shape.missing is not None:
         m = shape.missing
-        rows.append(_row("missing", m.value, m.lower, m.upper, m.weight, limits, missing=True))
+        rows.append(_row("missing", m.value, m.lower, m.upper, _share(subject, m.weight), limits, missing=True))
     return rows
 
 
-def _row(name, value, lower, upper, weight, limits, *, missing):
+def _share(subject, weight):
+    """A share of the training rows as text."""
+    return f"< {percent(subject.min_group / subject.n_training)}" if subject.few(weight) else percent(weight)
+
+
+def _row(name, value, lower, upper, share, limits, *, missing=False):
     low, high = limits
 
     def at(v):
@@ -163,5 +167,5 @@ def _row(name, value, lower, upper, weight, limits, *, missing):
         "effect": signed(value),
         "interval": span(signed(lower), signed(upper)) if known else "",
         "track": track(spans, [(at(0.0), "zero")]),
-        "share": percent(weight) if np.isfinite(weight) else "",
+        "share": share,
     }

@@ -94,7 +94,9 @@ class Disclosure:
         small = hidden.copy()
         if hidden.sum() == 1 and len(counts) > 1:  # the total would give it away
             rest = np.where(hidden, np.iinfo(int).max, counts)
-            known = np.where(rest > 0, rest, np.iinfo(int).max)  # an empty group hides nothing, unless it is all there is
+            known = np.where(
+                rest > 0, rest, np.iinfo(int).max
+            )  # an empty group hides nothing, unless it is all there is
             hidden[known.argmin() if (known < np.iinfo(int).max).any() else rest.argmin()] = True
         return [
             f"< {self.min_group}" if s else "not shown" if h else f"{n:,}"

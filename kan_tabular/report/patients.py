@@ -61,9 +61,7 @@ def patient_section(subject, name, row, cases):
         "name": name,
         "row": row,
         "results": _results(subject, row, encoded),
-        "views": [
-            (k, _waterfall(subject, values[:, k], base[k], shown)) for k in range(values.shape[1])
-        ],
+        "views": [(k, _waterfall(subject, values[:, k], base[k], shown)) for k in range(values.shape[1])],
         "warnings": [
             f"{subject.label(source.shown_names[j])} = {shown[j]} lies outside the training data."
             for j in np.flatnonzero(flags)
@@ -89,9 +87,11 @@ def _shown(subject, encoded, row):
 def _results(subject, row, encoded):
     predicted = subject.predicted[row]
     if subject.task == "multiclass":
-        return [(name, percent(p), "", track([(0, p, "bar-1")])) for name, p in zip(subject.classes, predicted, strict=True)]
+        return [
+            (name, percent(p), "", track([(0, p, "bar-1")])) for name, p in zip(subject.classes, predicted, strict=True)
+        ]
     write = percent if subject.classes else figure
-    name = subject.classes[1] if subject.classes else subject.outcome
+    name = f"Probability of {subject.event(1)}" if subject.classes else subject.target
     value = predicted[-1]
     ends = _interval(subject, encoded)
     text = "" if ends is None else span(*map(write, ends))
@@ -111,7 +111,9 @@ def _interval(subject, encoded):
     Z = encode(model, encoded, warn=False)
     eta, error = network.forward(Z)[0, 0], network.standard_error(Z)[0, 0]
     z = float(ndtri((1 + subject.confidence_level) / 2))
-    return tuple(float(np.ravel(network.likelihood.inverse_link(np.array([[eta + s * z * error]])))[0]) for s in (-1, 1))
+    return tuple(
+        float(np.ravel(network.likelihood.inverse_link(np.array([[eta + s * z * error]])))[0]) for s in (-1, 1)
+    )
 
 
 def _waterfall(subject, values, base, shown):
@@ -153,9 +155,15 @@ def _similar(subject, cases, table, values):
     rows = []
     for _, case in found.iterrows():
         said = [cell(case["rank"]), cell(case["id"]), cell(case["distance"]), cell(case["outcome"])]
-        said += [write(case[name]) if case[name] == case[name] and case[name] is not None else "" for name in predictions]
+        said += [
+            write(case[name]) if case[name] == case[name] and case[name] is not None else "" for name in predictions
+        ]
         rows.append(said + [cell(case[f"value__{name}"]) for name in columns])
-    return {"head": head + [subject.with_unit(name) for name in columns], "rows": rows, "rates": _rates(cases, table, found)}
+    return {
+        "head": head + [subject.with_unit(name) for name in columns],
+        "rows": rows,
+        "rates": _rates(cases, table, found),
+    }
 
 
 def _rates(cases, table, found):

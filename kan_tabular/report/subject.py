@@ -31,11 +31,12 @@ class Subject:
         Probabilities of all classes, or predicted values.
     classes : list of str
         Of a classifier; empty for a regressor.
-    outcome : str
-        Name of what is predicted.
+    outcome : str or None
+        Name of what is predicted, where there is one.
     labels, units : dict
         By the names of the table's columns.
     min_group : int
+    n_training : int or None
     threshold, confidence_level : float
     random_state : int or None
     """
@@ -51,6 +52,7 @@ class Subject:
     labels: dict
     units: dict
     min_group: int
+    n_training: int | None
     threshold: float
     confidence_level: float
     random_state: object
@@ -65,7 +67,7 @@ class Subject:
         """What has curves and contributions of its own: (class_ for the model, name), one each."""
         if self.task == "multiclass":
             return list(zip(self.source.classes, self.classes, strict=True))
-        return [(None, self.classes[1] if self.classes else self.outcome)]
+        return [(None, self.classes[1] if self.classes else self.target)]
 
     @property
     def scale(self):
@@ -81,14 +83,23 @@ class Subject:
         unit = self.units.get(name)
         return f"{self.label(name)} ({unit})" if unit else self.label(name)
 
-    def count(self, n):
-        """A number of people as text; small groups are not told."""
-        return f"< {self.min_group}" if 0 < n < self.min_group else f"{n:,}"
+    def event(self, k):
+        """A class as a reader knows it: by its name, which may be no more than "1", and that of the outcome."""
+        return self.classes[k] if self.outcome is None else f"{self.outcome} = {self.classes[k]}"
+
+    @property
+    def target(self):
+        """What is predicted."""
+        return self.outcome or "the outcome"
+
+    def few(self, share):
+        """Whether a share of the training rows is known to be a small group."""
+        return self.n_training is not None and 0 < share * self.n_training < self.min_group - 0.5
 
 
 def read_subject(
-    model, X, y, *, outcome, labels, units, min_group, threshold, confidence_level, random_state
-):  # what `build_report` was given
+    model, X, y, *, outcome, labels, units, min_group, n_training, threshold, confidence_level, random_state
+):
     """Check what `build_report` was given."""
     source = read_source(model, needs="explain", display="build_report")
     if source.estimator.network_.n_outputs > 1 and not is_classifier(source.estimator):
@@ -96,8 +107,9 @@ def read_subject(
             "build_report describes models of one target; this one predicts several targets or quantiles: fit one for "
             "each of them."
         )
-    if not isinstance(min_group, numbers.Integral) or isinstance(min_group, bool) or min_group < 1:
-        raise ValueError(f"min_group={min_group!r}: expected an integer of at least 1 (1 suppresses nothing).")
+    _check_count("min_group", min_group, " (1 suppresses nothing)")
+    if n_training is not None:
+        _check_count("n_training", n_training, ", or None where it is not known")
     for name, value in (("threshold", threshold), ("confidence_level", confidence_level)):
         if not isinstance(value, numbers.Real) or not 0 < value < 1:
             raise ValueError(f"{name}={value!r}: expected a number between 0 and 1.")
@@ -123,14 +135,20 @@ def read_subject(
         y,
         predicted,
         classes,
-        str(name) if name is not None else "the outcome",
+        None if name is None else str(name),
         dict(labels or {}),
         dict(units or {}),
         int(min_group),
+        n_training,
         float(threshold),
         float(confidence_level),
         random_state,
     )
+
+
+def _check_count(name, value, remark):
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name}={value!r}: expected an integer of at least 1{remark}.")
 
 
 def _frame(X, source):

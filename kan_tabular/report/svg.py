@@ -85,7 +85,7 @@ class Chart:
             {"class": "chart", "viewBox": f"0 0 {width} {height}", "width": str(width), "height": str(height)}
             | {"role": "img", "aria-label": clean(label)},
         )
-        left, top, right_edge, bottom = self.box
+        left, _, right_edge, bottom = self.box
         for value, text in zip(*ticks(*self.y), strict=True):
             at = self.at_y(value)
             if grid:

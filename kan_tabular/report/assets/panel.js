@@ -261,7 +261,7 @@
 
   function show(result) {
     const k = multiclass ? shownClass : result.response.length - 1;
-    const name = classes ? classes[k] : data.outcome;
+    const name = data.names[k] ?? data.names[0];
     const risk = result.response[k];
     answerName.textContent = classes ? `Probability of ${name}` : name;
     value.textContent = write(risk) + (classes ? "" : unit);
