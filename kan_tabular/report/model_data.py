@@ -8,6 +8,7 @@ import numpy as np
 
 from kan_tabular.exceptions import LiveModelError
 from kan_tabular.report.embed import packed
+from kan_tabular.report.polynomials import piecewise_polynomials
 
 
 def curves_data(network, with_covariance):
@@ -36,14 +37,47 @@ def curves_data(network, with_covariance):
 
 def _pieces(curves):
     """All curves of an `InputCurves` as breaks, origins and a table of polynomials (`BSpline.piecewise`)."""
-    if curves.basis is not None and not hasattr(curves.basis, "piecewise"):
-        raise LiveModelError(f"the curves of the family {curves.basis.name!r} cannot be computed by the page")
-    low, width, breaks, origins, table, missing = curves.piecewise()
-    return {
-        "low": low,
-        "width": width,
-        "breaks": packed(breaks),
-        "origins": packed(origins),
-        "table": packed(table),
-        "missing": packed(missing),
-    }
+    if curves.basis is None or hasattr(curves.basis, "piecewise"):
+        low, width, breaks, origins, table, missing = curves.piecewise()
+    else:
+        low, width, breaks, origins, table, missing = _smooth(curves)
+    arrays = {"breaks": breaks, "origins": origins, "table": table, "missing": missing}
+    return {"low": low, "width": width, **{name: packed(array) for name, array in arrays.items()}}
+
+
+def _smooth(curves):
+    """The same of a family that is not piecewise polynomial; beyond its domain every family is a line or constant."""
+    low, high = curves.basis.domain
+    width = high - low
+    breaks, origins, table = piecewise_polynomials(curves.evaluate, low, high)
+    below, start, end, above = curves.evaluate(np.array([low - width, low, high, high + width]))
+    outside = np.zeros((2, *table.shape[1:]))
+    outside[:, :2] = [[start, start - below], [end, above - end]]
+    breaks, origins = np.concatenate([[0.0], breaks, [1.0]]), np.concatenate([[0.0], origins, [1.0]])
+    table = np.concatenate([outside[:1], table, outside[1:]])
+    return low, width, breaks, origins, table, curves.evaluate(np.array([np.nan]))[0]
+
+
+def formula_data(network):
+    """A formula whose terms are all in columns (`kan_tabular.symbolic.network.FormulaNetwork`).
+
+    Each output is a constant and terms; numeric terms are expressions as nested lists (`expressions.to_data`).
+    """
+    formula = network.formula
+    position = {f.name: j for j, f in enumerate(formula.features)}
+    outputs = []
+    for output in formula.outputs:
+        if not all(isinstance(argument, str) for argument in output.arguments):
+            raise LiveModelError("a formula with hidden nodes is not computed by the page")
+        outputs.append([_term(t, position[t.argument], formula.features) for t in output.terms])
+    return {"kind": "formula", "base": network.base.tolist(), "means": network.means.tolist(), "outputs": outputs}
+
+
+def _term(term, position, features):
+    from kan_tabular.symbolic.expressions import to_data
+
+    data = {"input": position, "missing": term.at_missing}
+    if term.levels is not None:
+        levels = [term.levels.get(v, term.other) for v in features[position].levels]
+        return {**data, "levels": levels, "other": term.other}
+    return {**data, "expression": to_data(term.expression), "reach": list(term.reach)}

@@ -42,23 +42,43 @@ const KanModel = (() => {
     return number.toExponential().replace(/e-(\d)$/, "e-0$1");
   }
 
+  /** A step of a pipeline: (its argument, the column's name) -> function of a value. */
   const STEPS = new Map([
-    ["subtract", (x, a) => x - a],
-    ["add", (x, a) => x + a],
-    ["divide", (x, a) => x / a],
-    ["multiply", (x, a) => x * a],
-    ["clip", (x, a) => (x < a[0] ? a[0] : x > a[1] ? a[1] : x)],
+    ["subtract", (a, name) => (x) => asNumber(x, name) - a],
+    ["add", (a, name) => (x) => asNumber(x, name) + a],
+    ["divide", (a, name) => (x) => asNumber(x, name) / a],
+    ["multiply", (a, name) => (x) => asNumber(x, name) * a],
+    ["clip", ([low, high], name) => (x) => {
+      const number = asNumber(x, name);
+      return number < low ? low : number > high ? high : number;
+    }],
+    ["impute", (a) => (x) => (isMissing(x) ? a : x)],
+    ["is_missing", () => (x) => Number(isMissing(x))],
+    ["known", (a, name) => (x) => {
+      if (!isMissing(x)) return x;
+      throw new TypeError(`Column ${JSON.stringify(name)}: ${a} would fill the gap from other columns; give a value.`);
+    }],
+    ["table", (a, name) => {
+      const values = new Map(a.levels.map((level, k) => [level, a.values[k]]));
+      return (x) => {
+        const label = isMissing(x) ? null : asLabel(x);
+        const value = label === null ? a.missing : values.has(label) ? values.get(label) : a.other;
+        if (value === null) {
+          const what = label === null ? "a missing value" : JSON.stringify(label);
+          throw new TypeError(`Column ${JSON.stringify(name)}: the model refuses ${what}.`);
+        }
+        return value === "missing" ? NaN : value;
+      };
+    }],
   ]);
 
   /** From the value of a column to what the model takes: a number, the code of a level (-1 unseen), NaN if missing. */
   function encoder(input, name) {
     const codes = new Map(input.levels.map((level, k) => [level, k]));
+    const steps = input.steps.map(([step, argument]) => STEPS.get(step)(argument, name));
     return (value) => {
       let x = value;
-      for (const [step, argument] of input.steps) {
-        if (step === "impute") x = isMissing(x) ? argument : x;
-        else x = STEPS.get(step)(asNumber(x, name), argument);
-      }
+      for (const step of steps) x = step(x);
       if (input.kind !== "category") return asNumber(x, name);
       if (isMissing(x)) return NaN;
       const label = asLabel(x);
@@ -129,6 +149,76 @@ const KanModel = (() => {
     };
   }
 
+  // ---- formulas ----
+
+  const FUNCTIONS = new Map(
+    ["abs", "acos", "asin", "asinh", "atan", "atanh", "cos", "cosh", "exp", "log", "sign", "sin", "sinh", "tan", "tanh"]
+      .map((name) => [name, Math[name]]),
+  );
+  const CONSTANTS = new Map([["e", Math.E], ["pi", Math.PI], ["true", true], ["false", false]]);
+  const COMBINATIONS = new Map([
+    ["add", (values) => values.reduce((a, b) => a + b)],
+    ["mul", (values) => values.reduce((a, b) => a * b)],
+    ["max", (values) => Math.max(...values)],
+    ["min", (values) => Math.min(...values)],
+    ["pow", ([a, b]) => Math.pow(a, b)],
+    ["ratio", ([a, b]) => a / b],
+    ["and", (values) => values.every(Boolean)],
+    ["or", (values) => values.some(Boolean)],
+    ["not", ([a]) => !a],
+    ["eq", ([a, b]) => a === b],
+    ["ne", ([a, b]) => a !== b],
+    ["lt", ([a, b]) => a < b],
+    ["le", ([a, b]) => a <= b],
+    ["gt", ([a, b]) => a > b],
+    ["ge", ([a, b]) => a >= b],
+  ]);
+
+  /** A function of T from nested lists (kan_tabular.symbolic.expressions.to_data). */
+  function compiled(data) {
+    if (data === "T") return (t) => t;
+    if (typeof data === "number") return () => data;
+    if (typeof data === "string") {
+      const constant = CONSTANTS.get(data);
+      return () => constant;
+    }
+    const [head, ...rest] = data;
+    if (head === "piecewise") {
+      const branches = rest.map(([value, condition]) => [compiled(value), compiled(condition)]);
+      return (t) => branches.find(([, holds]) => holds(t))[0](t);
+    }
+    const parts = rest.map(compiled);
+    if (FUNCTIONS.has(head)) {
+      const f = FUNCTIONS.get(head);
+      return (t) => f(parts[0](t));
+    }
+    const combine = COMBINATIONS.get(head);
+    return (t) => combine(parts.map((part) => part(t)));
+  }
+
+  /** What a term adds at an encoded input. */
+  function termOf(term) {
+    if (term.levels) return (x) => (x !== x ? term.missing : x < 0 ? term.other : term.levels[x]);
+    const f = compiled(term.expression);
+    const [low, high] = term.reach;
+    return (x) => (x !== x ? term.missing : f(Math.min(Math.max(x, low), high)));
+  }
+
+  /** A formula of terms in columns; contributions are centred on the training data. */
+  function formulaModel(data) {
+    const outputs = data.outputs.map((terms) => terms.map((term) => [term.input, termOf(term)]));
+
+    function contributions(inputs) {
+      const out = data.means.map((own) => own.map((mean) => -mean));
+      outputs.forEach((terms, k) => {
+        for (const [j, term] of terms) out[j][k] += term(inputs[j]);
+      });
+      return out;
+    }
+
+    return { base: data.base, contributions, standardError: null };
+  }
+
   // ---- from the linear predictor to the response ----
 
   function sigmoid(eta) {
@@ -165,7 +255,7 @@ const KanModel = (() => {
     return { set: set.length ? set : [classes[response.indexOf(Math.max(...response))]] };
   }
 
-  const KINDS = new Map([["curves", curvesModel]]);
+  const KINDS = new Map([["curves", curvesModel], ["formula", formulaModel]]);
 
   /**
    * @param payload what kan_tabular.report.payload.model_payload gave
