@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from kan_tabular.metrics.binning import bin_rows
 from kan_tabular.metrics.reading import read_binary
 
@@ -44,7 +42,7 @@ class BrierDecomposition:
 
     @property
     def scaled(self):
-        """Share of the uncertainty that the probabilities remove, ``1 - brier / uncertainty`` (at most 1, may be < 0)."""
+        """Share of the uncertainty that the probabilities remove, ``1 - brier / uncertainty``: at most 1."""
         return 1 - self.brier / self.uncertainty
 
 

@@ -44,7 +44,8 @@ class CalibrationMeasures:
     ----------
     slope : Interval
         Slope of the outcome's log-odds on the logit of the probability, 1 if right; below 1 the probabilities are too
-        extreme. Infinite where the probabilities separate the classes; NaN, between infinities, where they are all equal.
+        extreme. Infinite where the probabilities separate the classes; NaN, between infinities, where they are all
+        equal.
     intercept : Interval
         Calibration in the large: the intercept when the slope is held at 1, 0 if right; above 0 the probabilities are
         too low on the whole.

@@ -8,10 +8,11 @@ from kan_tabular.metrics.reading import read_binary, read_numbers
 
 
 def net_benefit(y_true, y_prob, thresholds=None, *, sample_weight=None, pos_label=None):
-    """Net benefit of treating those whose probability reaches a threshold (Vickers and Elkin 2006, Med Decis Making 26).
+    """Net benefit of treating those whose probability reaches a threshold.
 
-    At threshold t, ``TP / n - FP / n * t / (1 - t)``: true positives count 1, and t says how many false ones are worth
-    one, since who treats from a risk of t on accepts (1 - t) / t needless treatments for a needed one.
+    At threshold t it is ``TP / n - FP / n * t / (1 - t)``. True positives count 1; t says what false ones cost, since
+    who treats from a risk of t on accepts (1 - t) / t needless treatments for a needed one (Vickers and Elkin 2006,
+    Medical Decision Making 26).
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +52,7 @@ def read_binary(y_true, score, sample_weight, pos_label, *, name, probability=Fa
     labels = read_labels(y_true)
     score = read_numbers(score, name, len(labels))
     if probability:
-        _refuse_beyond(score, name)
+        refuse_beyond(score, name)
     weight = read_weights(sample_weight, len(labels))
     kept = weight > 0
     labels, score, weight = labels[kept], score[kept], weight[kept]
@@ -66,8 +67,8 @@ def positive_class(labels, pos_label=None):
         raise ValueError(f"y_true holds only the class {classes[0]!r}: rows of both classes are needed.")
     if len(classes) > 2:
         raise ValueError(
-            f"y_true holds {len(classes)} classes ({', '.join(map(repr, classes[:4]))} ...): two are needed. For one class "
-            "against the others, give y_true == class, and the probabilities of that class."
+            f"y_true holds {len(classes)} classes ({', '.join(map(repr, classes[:3]))} ...): two are needed. For one "
+            "class against the others, give y_true == class, and the probabilities of that class."
         )
     if pos_label is None:
         return classes[1]
@@ -103,12 +104,12 @@ def read_numbers(values, name, n_rows):
         )
     values = column_or_1d(values)
     _refuse_length(values, name, n_rows)
-    try:
-        values = values.astype(float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} holds {values[0]!r}, which is not a number: give one number a row.") from None
     _refuse_missing(values, name)
-    return values
+    if values.dtype.kind not in "fiub":
+        others = [value for value in values.tolist() if not isinstance(value, (numbers.Real, Decimal))]
+        if others:
+            raise ValueError(f"{name} holds {others[0]!r}, which is not a number: give one number a row.")
+    return values.astype(float)
 
 
 def read_scores(scores, n_rows, n_classes):
@@ -137,6 +138,26 @@ def read_weights(sample_weight, n_rows):
     return weight
 
 
+def refuse_few(weight, which):
+    """Refuse a class of fewer than two rows, by the `weight` of its rows: how much it varies is not seen."""
+    total = weight.sum()
+    if total < 2:
+        raise ValueError(
+            f"The {which} has {total:g} row{'s' * (total != 1)}: an interval needs at least 2 of each class."
+        )
+
+
+def refuse_beyond(values, name):
+    """Refuse values outside [0, 1]."""
+    bad = (values < 0) | (values > 1)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise ValueError(
+            f"{name} holds {values[row]:g} in row {row}: probabilities lie between 0 and 1 (predict_proba, not "
+            "decision_function)."
+        )
+
+
 def check_count(name, value, least):
     """Refuse an argument that is not a whole number of at least `least`."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
@@ -155,13 +176,3 @@ def _refuse_missing(values, name):
     if bad.any():
         row = int(np.argwhere(bad)[0][0])
         raise ValueError(f"{name} is missing or not finite in row {row}: drop such rows, or find out why.")
-
-
-def _refuse_beyond(values, name):
-    bad = (values < 0) | (values > 1)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise ValueError(
-            f"{name} holds {values[row]:g} in row {row}: probabilities lie between 0 and 1 (predict_proba, not "
-            "decision_function)."
-        )

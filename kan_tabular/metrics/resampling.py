@@ -90,8 +90,8 @@ def bootstrap_interval(
     undefined = np.isnan(measured).mean()
     if undefined > _UNDEFINED:
         raise ValueError(
-            f"The metric is undefined in {undefined:.0%} of the resamples, mostly those in which a class is absent: more "
-            "rows are needed (for ranking measures, auc_interval and average_precision_interval keep the classes' sizes)."
+            f"The metric is undefined in {undefined:.0%} of the resamples, as where a class is absent: more "
+            "rows are needed (auc_interval and average_precision_interval keep the sizes of the classes)."
         )
     return percentiles(value, measured[~np.isnan(measured)], confidence_level)
 

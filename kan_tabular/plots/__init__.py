@@ -7,7 +7,9 @@ matplotlib figure and axes are kept as ``figure_`` and ``ax_`` or ``axes_``.
 from importlib import import_module
 
 __all__ = [
+    "CalibrationCurveDisplay",
     "ContributionDisplay",
+    "DecisionCurveDisplay",
     "FormulaParetoDisplay",
     "ImportanceDisplay",
     "NeighborDisplay",
@@ -15,11 +17,14 @@ __all__ = [
     "NomogramDisplay",
     "RadarDisplay",
     "ShapeDisplay",
+    "SortedProbabilityDisplay",
     "SpacesDisplay",
 ]
 
 _MODULES = {
+    "CalibrationCurveDisplay": "calibration",
     "ContributionDisplay": "contribution",
+    "DecisionCurveDisplay": "decision",
     "FormulaParetoDisplay": "formula",
     "ImportanceDisplay": "importance",
     "NeighborDisplay": "neighbors",
@@ -27,6 +32,7 @@ _MODULES = {
     "NomogramDisplay": "nomogram",
     "RadarDisplay": "radar",
     "ShapeDisplay": "shape",
+    "SortedProbabilityDisplay": "sorted_probability",
     "SpacesDisplay": "spaces",
 }
 
