@@ -13,6 +13,9 @@ import numpy as np
 class Explanation:
     """What each feature adds to each prediction.
 
+    ``explanation[rows, features, classes]`` is the part for some of each, as of a `shap.Explanation`: integers, slices,
+    a feature's name, arrays of rows, an ellipsis.
+
     Attributes
     ----------
     values : ndarray (n, p) or (n, p, n_classes)
@@ -26,6 +29,25 @@ class Explanation:
     base_values: np.ndarray
     data: np.ndarray
     feature_names: list[str]
+
+    @property
+    def shape(self):
+        return self.values.shape
+
+    def __len__(self):
+        return len(self.values)
+
+    def __getitem__(self, key):
+        if self.data.ndim != 2:
+            raise IndexError("this is one row, or one feature, already: take rows, features and classes at once.")
+        key = list(key) if isinstance(key, tuple) else [key]
+        for at in [i for i, part in enumerate(key) if part is Ellipsis]:
+            key[at : at + 1] = [slice(None)] * (self.values.ndim + 1 - len(key))
+        rows, features, *output = key + [slice(None)] * (self.values.ndim - len(key))
+        if isinstance(features, str):
+            features = self.feature_names.index(features)
+        values, base = self.values[(rows, features, *output)], self.base_values[(rows, *output)]
+        return Explanation(values, base, self.data[rows, features], self.feature_names[features])
 
 
 def interventional(predict, Z, background, n_permutations):
