@@ -63,6 +63,21 @@ class Source:
             raise ValueError(f"class_={class_!r} is not a class of the model; choose one of {_listing(self.classes)}.")
         return self.classes.index(class_)
 
+    def output(self, class_=None):
+        """Column of the linear predictor for `class_`, or for a target or quantile that is named by its position.
+
+        By default the last class, or the first target.
+        """
+        if self.classes is not None:
+            return self.class_index(class_)
+        n = self.estimator.network_.n_outputs
+        if class_ is None:
+            return 0
+        if n == 1 or class_ not in range(n):
+            what = "give None, this model has one score" if n == 1 else f"expected a position up to {n - 1}"
+            raise ValueError(f"class_={class_!r}: {what}.")
+        return class_
+
     def prediction(self, table, class_=None):
         """What the model predicts for one row, as it takes it.
 

@@ -22,7 +22,7 @@ def make_space(name, source, metric, class_):
     """The space of that name for the fitted model of a `Source`, with arguments as `SimilarCases` takes them."""
     network = source.estimator.network_
     if name == "contribution":
-        return ContributionSpace(network, None if class_ is None else _output(source, class_))
+        return ContributionSpace(network, None if class_ is None else source.output(class_))
     if name not in ("input", "embedding"):
         raise ValueError(f"space={name!r}: expected 'contribution', 'input' or 'embedding'.")
     if class_ is not None:
@@ -32,17 +32,6 @@ def make_space(name, source, metric, class_):
     if not getattr(network, "n_members", 0) or not (network.weights > 0).any():
         raise ValueError("space='embedding' needs a model with hidden layers: use 'contribution' for this one.")
     return EmbeddingSpace(network)
-
-
-def _output(source, class_):
-    """Position of a class, or of a target or quantile that is named by its position."""
-    if source.classes is not None:
-        return source.class_index(class_)
-    n = source.estimator.network_.n_outputs
-    if n == 1 or class_ not in range(n):
-        what = "give None, this model has one score" if n == 1 else f"expected a position up to {n - 1}"
-        raise ValueError(f"class_={class_!r}: {what}.")
-    return class_
 
 
 class _Owned:
