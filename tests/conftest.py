@@ -5,7 +5,10 @@ import pytest
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--screenshots", metavar="DIR", default=None, help="where tests/browser keeps its pictures (default: a tmp_path)"
+        "--screenshots",
+        metavar="DIR",
+        default=None,
+        help="where tests/browser keeps its pictures (default: a tmp_path)",
     )
 
 

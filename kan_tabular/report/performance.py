@@ -15,6 +15,8 @@ N_RESAMPLES = 1000
 N_GROUPS = 10
 #: Fewest rows in a point of a calibration or residual curve, whatever `min_group` is: fewer say nothing.
 GROUP_ROWS = 10
+#: Fewest rows of a class on which ranking and calibration are judged.
+FEWEST = 2
 
 
 def performance(subject):
@@ -64,9 +66,12 @@ def _bootstrap(subject):
 
 def _binary(subject):
     y, p = subject.y, subject.predicted[:, 1]
-    if len(np.unique(y)) < 2:
-        only = subject.classes[int(y[0])]
-        note = f"All test rows are {only}: how well the model tells the classes apart cannot be judged on them."
+    rarest = int(np.bincount(y, minlength=2).argmin())
+    if (y == rarest).sum() < FEWEST:
+        note = (
+            f"Fewer than {FEWEST} test rows are {subject.event(rarest)}: how well the model tells the classes apart "
+            "cannot be judged on them."
+        )
         return {"measures": _at_threshold(subject), "pictures": [], "confusion": _confusion(subject), "notes": [note]}
     level, bootstrap = subject.confidence_level, _bootstrap(subject)
     measures = [
@@ -199,21 +204,16 @@ def _calibration_chart(subject, y, p, name):
 
 
 def _calibration_picture(subject):
-    pictures = []
-    for k in range(len(subject.classes)):
-        if subject.task == "binary" and k == 0:
-            continue
-        pictures.append(
-            (
-                k,
-                _calibration_chart(
-                    subject, (subject.y == k).astype(int), subject.predicted[:, k], subject.event(k)
-                ).markup(),
-            )
-        )
+    """One chart for two classes, one for each of more; none where a class, or all others, are too few."""
+    charts = []
+    for k in [1] if subject.task == "binary" else range(len(subject.classes)):
+        event = (subject.y == k).astype(int)
+        if FEWEST <= event.sum() <= len(event) - FEWEST:
+            chart = _calibration_chart(subject, event, subject.predicted[:, k], subject.event(k))
+            charts.append((None if subject.task == "binary" else k, chart.markup()))
     return {
         "title": "Calibration",
-        "pictures": pictures,
+        "pictures": charts,
         "note": "On the dashed line, as many had the outcome as predicted. Points: groups of test rows with similar "
         "predictions, with intervals; line and band: the same without groups. Grey: where the predictions are.",
     }
@@ -252,9 +252,9 @@ def _multiclass(subject):
     bootstrap = _bootstrap(subject)
     codes = list(range(len(subject.classes)))
     measures, notes = [], []
-    absent = [subject.classes[k] for k in codes if not (y == k).any()]
-    if absent:
-        notes.append(f"The test rows hold no {', '.join(absent)}: the AUC over all classes is not defined on them.")
+    rare = [subject.classes[k] for k in codes if (y == k).sum() < FEWEST]
+    if rare:
+        notes.append(f"Fewer than {FEWEST} test rows are {' or '.join(rare)}: there is no AUC over all classes.")
     else:
         measures.append(
             _measure(
@@ -275,7 +275,7 @@ def _multiclass(subject):
     measures.append(_plain("Accuracy", *told, "share whose most probable class is right"))
     return {
         "measures": measures,
-        "pictures": [_calibration_picture(subject)],
+        "pictures": [picture for picture in [_calibration_picture(subject)] if picture["pictures"]],
         "confusion": _confusion(subject),
         "notes": notes,
     }

@@ -116,9 +116,10 @@ def read_subject(
     frame = _frame(X, source)
     if len(frame) == 0:
         raise DataError("X_test has no rows: give the rows that the model should be judged by.")
-    for argument, given in (("labels", labels), ("units", units)):
-        _check_names(argument, given, [*frame.columns, *source.shown_names])
     name = getattr(y, "name", None) if outcome is None else outcome
+    known = list(dict.fromkeys([*frame.columns, *source.shown_names]))
+    _check_names("labels", labels, known)
+    _check_names("units", units, known if name is None else [*known, str(name)])
     labels_known = source.estimator.classes_ if is_classifier(source.estimator) else None
     y = read_outcomes(y, labels_known, len(frame), name="y_test")
     if labels_known is not None:

@@ -28,7 +28,7 @@ class Opened:
     """A report in the browser: the page, and everything that went wrong or was asked of the network."""
 
     def __init__(self, context, path):
-        self.problems, self.requests = [], []
+        self.problems, self.requests, self._asks = [], [], {}
         context.route("**/*", self._only_from_disk)
         context.set_offline(True)
         self.page = context.new_page()
@@ -51,12 +51,14 @@ class Opened:
 
     def enter(self, name, value):
         """Type a value into its field, choose it in its menu, or tick "missing"."""
-        field = self.field(name)
-        absent = self.field(name, "data-missing")
-        if field.evaluate("e => e.tagName") == "SELECT":
+        field, absent = self.field(name), self.field(name, "data-missing")
+        if name not in self._asks:
+            self._asks[name] = field.evaluate("e => e.tagName"), absent.count()
+        tag, may_be_missing = self._asks[name]
+        if tag == "SELECT":
             field.select_option(label="missing" if value is None else value)
             return
-        if absent.count():
+        if may_be_missing:
             absent.set_checked(value is None)
         if value is not None:
             field.fill(repr(float(value)))

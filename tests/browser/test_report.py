@@ -172,11 +172,11 @@ def test_patients_are_loaded_with_new_levels_and_missing_values(tmp_path, open_r
     X = table(missing=0.1)
     y = outcome(X)
     model = KAAMClassifier().fit(X, y)
-    rows = table(3, seed=5)
+    rows = table(40, seed=5)
     rows.loc[0, "ward"] = "burns"
     rows.loc[1, "lactate"] = np.nan
     with pytest.warns(UserWarning, match="burns"):
-        build_report(model, rows, outcome(rows), tmp_path / "report.html", patients={"A": 0, "B": 1}, min_group=1)
+        build_report(model, rows, outcome(rows), tmp_path / "report.html", patients={"A": 0, "B": 1})
     opened = open_report(tmp_path / "report.html")
     with pytest.warns(UserWarning, match="burns"):
         expected = model.predict_proba(rows)[:, 1]
@@ -267,7 +267,7 @@ def test_the_policy_lets_no_other_script_run(tmp_path, open_report):
 def test_a_network_has_a_static_report(tmp_path, open_report):
     X = table()
     y = outcome(X)
-    model = LogisticKAN(n_estimators=2, max_iter=5, random_state=0).fit(X, y)
+    model = LogisticKAN(n_estimators=1, early_stopping=False, max_iter=3, random_state=0).fit(X, y)
     build_report(model, X, y, tmp_path / "report.html")
     opened = open_report(tmp_path / "report.html")
     section = opened.page.locator("#what-if").inner_text()
@@ -294,10 +294,14 @@ def test_by_keyboard_and_for_those_who_listen(tmp_path, open_report):
         page.keyboard.press("Tab")
         inside = page.evaluate("document.getElementById('panel').contains(document.activeElement)")
         if inside:
-            reached.add(page.evaluate("[...document.querySelectorAll('input,select,button')].indexOf(document.activeElement)"))
+            reached.add(
+                page.evaluate("[...document.querySelectorAll('input,select,button')].indexOf(document.activeElement)")
+            )
             assert page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2
     assert len(reached) == controls.count() == 8
-    nameless = controls.evaluate_all("all => all.filter(e => !(e.labels?.length || e.ariaLabel || e.textContent || e.getAttribute('aria-labelledby')))")
+    nameless = controls.evaluate_all(
+        "all => all.filter(e => !(e.labels?.length || e.ariaLabel || e.textContent || e.getAttribute('aria-labelledby')))"
+    )
     assert nameless == []
     opened.field("age").fill("88")
     page.wait_for_function("document.getElementById('spoken').textContent !== ''")
