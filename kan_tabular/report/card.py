@@ -42,9 +42,9 @@ def model_card(subject, *, intended_use, date):
         ("Model", kind),
         (
             "Training rows",
-            "not stated (the model keeps none)" if subject.n_training is None else f"{subject.n_training:,}",
+            "not stated (the model keeps none)" if subject.n_training is None else told.total(subject.n_training),
         ),
-        ("Test rows", f"{n:,}"),
+        ("Test rows", told.total(n)),
         ("Columns", f"{len(subject.source.columns):,}"),
         ("Date of this report", date),
     ]

@@ -7,6 +7,7 @@ import numbers
 
 import numpy as np
 
+from kan_tabular.explain.intervals import rate
 from kan_tabular.report.svg import clean, minus
 
 
@@ -52,19 +53,27 @@ def cell(value):
     return clean(value)
 
 
+def _whole_percent(value):
+    return f"{100 * value:.0f}%"
+
+
 class Disclosure:
     """Counts and rates of people, without telling groups of 1 to `min_group` - 1.
 
-    A suppressed count shows as ``< 5``. Where a total would give it away, the next smallest count is withheld as well,
-    and a rate that would is told as a bound.
+    A suppressed count shows as ``< 5``. Where a known total would give it away, the next smallest count is withheld as
+    well; a rate that would is told as a bound, and others that it enters in whole percent.
     """
 
     def __init__(self, min_group):
         self.min_group = min_group
 
     def small(self, n):
-        """Whether a group of n is not told."""
-        return 0 < n < self.min_group
+        """Whether a group of n, or each of several, is not told."""
+        return (n > 0) & (n < self.min_group)
+
+    def total(self, n):
+        """n people as text."""
+        return f"< {self.min_group}" if self.small(n) else f"{n:,}"
 
     def part(self, k, n):
         """k of n people as text."""
@@ -72,10 +81,8 @@ class Disclosure:
             return f"< {self.min_group}"
         return f"> {n - self.min_group:,}" if self.small(n - k) else f"{k:,}"
 
-    def rate(self, k, n, level):
-        """k of n people as a share with Wilson's interval: two texts."""
-        from kan_tabular.explain.intervals import rate
-
+    def rate(self, k, n, level, coarse=False):
+        """k of n people as a share with Wilson's interval: two texts; `coarse` in whole percent."""
         if not n:
             return "not defined", ""
         if self.small(n):
@@ -84,20 +91,17 @@ class Disclosure:
             return f"< {percent(self.min_group / n)}", ""
         if self.small(n - k):
             return f"> {percent(1 - self.min_group / n)}", ""
+        write = _whole_percent if coarse else percent
         value, low, high = rate(int(k), int(n), level)
-        return percent(value), span(percent(low), percent(high))
+        return write(value), span(write(low), write(high))
 
     def counts(self, counts):
         """Counts whose sum is known, as texts."""
         counts = np.asarray(counts, dtype=int)
-        hidden = (counts > 0) & (counts < self.min_group)
-        small = hidden.copy()
-        if hidden.sum() == 1 and len(counts) > 1:  # the total would give it away
-            rest = np.where(hidden, np.iinfo(int).max, counts)
-            known = np.where(
-                rest > 0, rest, np.iinfo(int).max
-            )  # an empty group hides nothing, unless it is all there is
-            hidden[known.argmin() if (known < np.iinfo(int).max).any() else rest.argmin()] = True
+        small = self.small(counts)
+        hidden = small.copy()
+        if small.sum() == 1 and (others := np.flatnonzero(~small)).size:  # the total would give it away
+            hidden[others[np.lexsort((counts[others], counts[others] == 0))[0]]] = True  # an empty group only at last
         return [
             f"< {self.min_group}" if s else "not shown" if h else f"{n:,}"
             for n, h, s in zip(counts, hidden, small, strict=True)

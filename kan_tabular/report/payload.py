@@ -10,9 +10,9 @@ from scipy.special import ndtri
 from sklearn.base import is_classifier
 
 from kan_tabular.exceptions import LiveModelError
-from kan_tabular.source import read_source
 from kan_tabular.report.columns import read_columns
 from kan_tabular.report.model_data import curves_data, formula_data
+from kan_tabular.source import read_source
 
 #: Links with which one output has an interval: its ends on the link scale are taken through the inverse link.
 _WITH_INTERVAL = ("identity", "log", "logit")

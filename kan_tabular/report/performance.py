@@ -14,7 +14,9 @@ from kan_tabular.report.svg import Chart
 N_RESAMPLES = 1000
 N_GROUPS = 10
 #: Fewest rows in a point of a calibration or residual curve, whatever `min_group` is: fewer say nothing.
-GROUP_ROWS = 10
+GROUP_ROWS = 20
+#: Most classes whose confusion matrix is shown.
+MOST_CLASSES = 12
 #: Fewest rows of a class on which ranking and calibration are judged.
 FEWEST = 2
 
@@ -66,45 +68,40 @@ def _bootstrap(subject):
 
 def _binary(subject):
     y, p = subject.y, subject.predicted[:, 1]
-    rarest = int(np.bincount(y, minlength=2).argmin())
-    if (y == rarest).sum() < FEWEST:
-        note = (
-            f"Fewer than {FEWEST} test rows are {subject.event(rarest)}: how well the model tells the classes apart "
-            "cannot be judged on them."
-        )
-        return {"measures": _at_threshold(subject), "pictures": [], "confusion": _confusion(subject), "notes": [note]}
+    told = {"confusion": _confusion(subject), "pictures": [], "notes": []}
+    counts = np.bincount(y, minlength=2)
+    if counts.min() < FEWEST:
+        few = subject.event(int(counts.argmin()))
+        note = f"Too few test rows are {few}: how well the model tells the classes apart cannot be judged on them."
+        return {**told, "measures": _at_threshold(subject), "notes": [note]}
     level, bootstrap = subject.confidence_level, _bootstrap(subject)
+    chance, parts = f"; chance would reach {fixed(y.mean())}", _brier_parts(y, p)
+    if Disclosure(subject.min_group).small(counts.min()):
+        chance = parts = ""  # either gives the share of the class away
+    precision = metrics.average_precision_interval(
+        y, p, confidence_level=level, n_resamples=N_RESAMPLES, random_state=subject.random_state
+    )
     measures = [
         _measure(
             "AUC",
             metrics.auc_interval(y, p, confidence_level=level),
             "how often a case is ranked above a non-case; 0.5 is chance, 1 is perfect",
         ),
-        _measure(
-            "Average precision",
-            metrics.average_precision_interval(
-                y, p, confidence_level=level, n_resamples=N_RESAMPLES, random_state=subject.random_state
-            ),
-            f"area under precision and recall; chance would reach {fixed(y.mean())}",
-        ),
+        _measure("Average precision", precision, f"area under precision and recall{chance}"),
+        _measure("Brier score", bootstrap(_mean, y, (p - y) ** 2), f"mean squared error of the probabilities{parts}"),
+        _measure("Log loss", bootstrap(_mean, y, _log_losses(y, subject.predicted)), "penalises confident errors most"),
+        *_calibration_measures(subject),
+        *_at_threshold(subject),
     ]
-    pictures, notes = [], []
+    return {**told, "measures": measures, "pictures": [_calibration_picture(subject), _decision_picture(subject)]}
+
+
+def _brier_parts(y, p):
     parts = metrics.brier_decomposition(y, p)
-    measures.append(
-        _measure(
-            "Brier score",
-            bootstrap(_mean, y, (p - y) ** 2),
-            f"mean squared error of the probabilities; reliability {fixed(parts.reliability, 4)}, resolution "
-            f"{fixed(parts.resolution, 4)}, uncertainty {fixed(parts.uncertainty, 4)}",
-        )
+    return (
+        f"; reliability {fixed(parts.reliability, 4)}, resolution {fixed(parts.resolution, 4)}, uncertainty "
+        f"{fixed(parts.uncertainty, 4)}"
     )
-    measures.append(
-        _measure("Log loss", bootstrap(_mean, y, _log_losses(y, subject.predicted)), "penalises confident errors most")
-    )
-    measures += _calibration_measures(subject)
-    measures += _at_threshold(subject)
-    pictures += [_calibration_picture(subject), _decision_picture(subject)]
-    return {"measures": measures, "pictures": pictures, "confusion": _confusion(subject), "notes": notes}
 
 
 def _calibration_measures(subject):
@@ -135,29 +132,35 @@ def _at_threshold(subject):
     y, flagged = subject.y == 1, subject.predicted[:, 1] >= cut
     at = f"at a threshold of {100 * cut:.3g}%"
     rates = [
-        ("Accuracy", (y == flagged).sum(), len(y), f"share predicted rightly {at}"),
+        ("Accuracy", (y == flagged).sum(), len(y), f"share predicted correctly {at}"),
         ("Sensitivity", (y & flagged).sum(), y.sum(), f"share of {subject.event(1)} found {at}"),
         ("Specificity", (~y & ~flagged).sum(), (~y).sum(), f"share of {subject.event(0)} cleared {at}"),
         ("Positive predictive value", (y & flagged).sum(), flagged.sum(), f"share of alarms that are right {at}"),
         ("Negative predictive value", (~y & ~flagged).sum(), (~flagged).sum(), f"share of all-clears right {at}"),
     ]
+    # The rows of the confusion matrix are told; where one holds a small group, rates over both give it away.
+    coarse = bool(told.small(_counts(subject)).any())
     return [
-        _plain(name, *told.rate(int(k), int(n), subject.confidence_level), explanation)
+        _plain(name, *told.rate(int(k), int(n), subject.confidence_level, coarse), explanation)
         for name, k, n, explanation in rates
     ]
 
 
-def _confusion(subject):
-    """Counts of actual (rows) and predicted (columns) classes as texts; rows' totals are those of the model card."""
-    told = Disclosure(subject.min_group)
+def _counts(subject):
+    """How many rows of each class (rows) are predicted as each (columns)."""
     if subject.task == "binary":
         guess = (subject.predicted[:, 1] >= subject.threshold).astype(int)
     else:
         guess = subject.predicted.argmax(1)
-    counts = skm.confusion_matrix(subject.y, guess, labels=range(len(subject.classes)))
-    if len(subject.classes) > 12:
+    return skm.confusion_matrix(subject.y, guess, labels=range(len(subject.classes)))
+
+
+def _confusion(subject):
+    """The confusion matrix as texts, row by row: its rows' totals are those of the model card."""
+    if len(subject.classes) > MOST_CLASSES:
         return None
-    return {"classes": subject.classes, "rows": [told.counts(row) for row in counts]}
+    told = Disclosure(subject.min_group)
+    return {"classes": subject.classes, "rows": [told.counts(row) for row in _counts(subject)]}
 
 
 def _groups(subject, scores):
@@ -254,7 +257,7 @@ def _multiclass(subject):
     measures, notes = [], []
     rare = [subject.classes[k] for k in codes if (y == k).sum() < FEWEST]
     if rare:
-        notes.append(f"Fewer than {FEWEST} test rows are {' or '.join(rare)}: there is no AUC over all classes.")
+        notes.append(f"Too few test rows are {' or '.join(rare)}: there is no AUC over all classes.")
     else:
         measures.append(
             _measure(
@@ -271,8 +274,10 @@ def _multiclass(subject):
         )
     measures.append(_measure("Log loss", bootstrap(_mean, y, _log_losses(y, p)), "penalises confident errors most"))
     right = int((p.argmax(1) == y).sum())
-    told = Disclosure(subject.min_group).rate(right, len(y), subject.confidence_level)
-    measures.append(_plain("Accuracy", *told, "share whose most probable class is right"))
+    told = Disclosure(subject.min_group)
+    coarse = bool(told.small(_counts(subject)).any())
+    rate = told.rate(right, len(y), subject.confidence_level, coarse)
+    measures.append(_plain("Accuracy", *rate, "share whose most probable class is right"))
     return {
         "measures": measures,
         "pictures": [picture for picture in [_calibration_picture(subject)] if picture["pictures"]],
@@ -306,8 +311,8 @@ def _residual_pictures(subject, y, mean):
     unit = subject.units.get(subject.outcome)
     unit = f" ({unit})" if unit else ""
     x = np.array([mean[rows].mean() for rows in groups])
-    limits = (min(x.min(), y.min()), max(x.max(), y.max()))
     spread = np.array([np.quantile(y[rows], [0.1, 0.25, 0.5, 0.75, 0.9]) for rows in groups])
+    limits = (min(x.min(), spread.min()), max(x.max(), spread.max()))
     observed = Chart(
         limits,
         limits,
