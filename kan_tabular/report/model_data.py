@@ -24,23 +24,26 @@ def curves_data(network, with_covariance):
         Whether to add what the standard error of a single output takes.
     """
     curves = [replace(c, coefficients=c.coefficients @ network.output_map) for c in network.inputs]
-    data = {"kind": "curves", "base": network.base.tolist(), "curves": [_pieces(c) for c in curves]}
+    data = {"kind": "curves", "base": network.base.tolist(), "curves": [pieces(c) for c in curves]}
     if with_covariance:
         design = [replace(c, coefficients=np.eye(c.n_columns)) for c in network.inputs]
         covariance = network.corrected_covariance
         upper = np.triu_indices(len(covariance))
-        data["columns"] = [_pieces(c) for c in design]
+        data["columns"] = [pieces(c) for c in design]
         data["covariance"] = packed(covariance[upper])
         data["unseen"] = network.unseen_variance.tolist()
     return data
 
 
-def _pieces(curves):
+def pieces(curves):
     """All curves of an `InputCurves` as breaks, origins and a table of polynomials (`BSpline.piecewise`)."""
-    if curves.basis is None or hasattr(curves.basis, "piecewise"):
-        low, width, breaks, origins, table, missing = curves.piecewise()
-    else:
-        low, width, breaks, origins, table, missing = _smooth(curves)
+    polynomial = curves.basis is None or hasattr(curves.basis, "piecewise")
+    low, width, *parts = curves.piecewise() if polynomial else _smooth(curves)
+    return as_pieces(low, width, *parts)
+
+
+def as_pieces(low, width, breaks, origins, table, missing):
+    """Piecewise polynomials of ``z = (x - low) / width`` as data, and their values at a missing x."""
     arrays = {"breaks": breaks, "origins": origins, "table": table, "missing": missing}
     return {"low": low, "width": width, **{name: packed(array) for name, array in arrays.items()}}
 

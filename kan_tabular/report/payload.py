@@ -12,6 +12,7 @@ from sklearn.base import is_classifier
 from kan_tabular.exceptions import LiveModelError
 from kan_tabular.report.columns import read_columns
 from kan_tabular.report.model_data import curves_data, formula_data
+from kan_tabular.report.network_data import network_data
 from kan_tabular.source import read_source
 
 #: Links with which one output has an interval: its ends on the link scale are taken through the inverse link.
@@ -83,10 +84,7 @@ def _model_data(network, with_covariance):
         return curves_data(network, with_covariance)
     if hasattr(network, "formula"):
         return formula_data(network)
-    raise LiveModelError(
-        "predictions of a network with hidden layers are not computed by the page; "
-        "its formula (to_symbolic) or an additive model (KAAM) can be"
-    )
+    return network_data(network)
 
 
 def _names(model, network, classes):

@@ -11,6 +11,8 @@ from kan_tabular.exceptions import LiveModelError
 _DEGREE, _CHECKS = 11, 25
 #: Largest error, as a share of the largest value; families round off at up to a third of that.
 _TOLERANCE = 3e-11
+#: A power whose part is smaller everywhere, in the same share, is left out.
+_NEGLIGIBLE = 1e-12
 #: Pieces are halved this often at most: a jump of the second derivative is then caught to 1e-12.
 _DEPTH = 30
 
@@ -20,7 +22,7 @@ _POINTS = np.concatenate([chebyshev.chebpts1(_DEGREE + 1), np.linspace(-1.0, 1.0
 _POWERS = np.stack([np.pad(chebyshev.cheb2poly(row), (0, _DEGREE + 1))[: _DEGREE + 1] for row in np.eye(_DEGREE + 1)])
 
 
-def piecewise_polynomials(function, low, high):
+def piecewise_polynomials(function, low, high, cuts=()):
     """Interpolate functions near the Chebyshev nodes, halving intervals until the error is negligible.
 
     Parameters
@@ -28,11 +30,13 @@ def piecewise_polynomials(function, low, high):
     function : callable
         From points (n,) to values (n, k), continuous on [low, high].
     low, high : float
+    cuts : sequence of float
+        Where pieces are known to begin, in ``z = (x - low) / (high - low)``, in order.
 
     Returns
     -------
     breaks : ndarray (m - 1,)
-        Between the pieces, in ``z = (x - low) / (high - low)``.
+        Between the pieces, in z.
     origins : ndarray (m,)
     table : ndarray (m, degree + 1, k)
         On piece i the functions are ``sum_d table[i, d] (z - origins[i])**d``.
@@ -44,7 +48,8 @@ def piecewise_polynomials(function, low, high):
     """
     width = high - low
     scale = np.abs(function(np.linspace(low, high, 513))).max(0, initial=0.0) + 1e-300
-    todo, pieces = [(0.0, 1.0, 0)], []
+    ends = [0.0, *cuts, 1.0]
+    todo, pieces = [(a, b, 0) for a, b in zip(ends[-2::-1], ends[:0:-1], strict=True)], []
     while todo:
         a, b, depth = todo.pop()
         middle, half = (a + b) / 2, (b - a) / 2
@@ -55,11 +60,14 @@ def piecewise_polynomials(function, low, high):
         coefficients = np.linalg.solve(rows[: _DEGREE + 1], values[: _DEGREE + 1])
         error = np.abs(rows @ coefficients - values).max(0)
         if (error <= _TOLERANCE * scale).all():
-            powers = (_POWERS.T @ coefficients) / half ** np.arange(_DEGREE + 1.0)[:, None]
-            pieces.append((a, middle, powers))
+            pieces.append((a, middle, half, _POWERS.T @ coefficients))
         elif depth == _DEPTH:
             raise LiveModelError("a curve of the model jumps or has corners, so the page cannot compute it")
         else:
             todo += [(middle, b, depth + 1), (a, middle, depth + 1)]
-    starts, origins, tables = zip(*pieces, strict=True)
-    return np.array(starts[1:]), np.array(origins), np.stack(tables)
+    starts, origins, halves, tables = map(np.array, zip(*pieces, strict=True))
+    # Powers that no piece needs; the others in units of z.
+    needed = np.flatnonzero((np.abs(tables) > _NEGLIGIBLE * scale).any(axis=(0, 2)))
+    degree = int(needed.max(initial=0))
+    powers = tables[:, : degree + 1] / halves[:, None, None] ** np.arange(degree + 1.0)[:, None]
+    return starts[1:], origins, powers

@@ -95,11 +95,11 @@ const KanModel = (() => {
 
   // ---- curves ----
 
-  /** Piecewise polynomials of one number: x -> array of their values. */
+  /** Piecewise polynomials of one number: x -> array of their values (`out`, where given). */
   function pieces(data) {
     const [breaks, origins, table, missing] = [data.breaks, data.origins, data.table, data.missing].map(unpack);
     const [, powers, width] = data.table.shape;
-    return (x) => {
+    return (x, out = new Float64Array(width)) => {
       if (x !== x) return missing;
       const z = (x - data.low) / data.width;
       let below = 0;
@@ -109,10 +109,11 @@ const KanModel = (() => {
         else end = middle;
       }
       const u = z - origins[below];
-      const out = new Float64Array(width);
-      for (let d = powers - 1; d >= 0; d--) {
-        const row = (below * powers + d) * width;
-        for (let k = 0; k < width; k++) out[k] = out[k] * u + table[row + k];
+      const row = below * powers * width;
+      for (let k = 0; k < width; k++) {
+        let value = 0;
+        for (let at = row + (powers - 1) * width + k; at >= row; at -= width) value = value * u + table[at];
+        out[k] = value;
       }
       return out;
     };
@@ -219,6 +220,92 @@ const KanModel = (() => {
     return { base: data.base, contributions, standardError: null };
   }
 
+  // ---- networks with hidden layers ----
+
+  /** What the members add to the fitted outputs, from the sums of the first layer of all members. */
+  function headOf(data) {
+    const functions = pieces(data.functions);
+    const phi = new Float64Array(data.functions.table.shape[2]);
+    const layers = data.layers.map((layer) => {
+      const [, nFunctions, width, outputs] = layer.coefficients.shape;
+      const { products } = layer;
+      return { nFunctions, width, outputs, products, c: unpack(layer.coefficients), bias: unpack(layer.bias) };
+    });
+    const nSums = data.bias.shape[1];
+    const nOutputs = data.to_user.length;
+
+    /** Outputs of a layer of member m: every node's functions times their coefficients. */
+    function step({ nFunctions, width, outputs, products, c, bias }, m, sums) {
+      const out = bias.slice(m * outputs, (m + 1) * outputs);
+      const plain = width - products;
+      for (let w = 0; w < width; w++) {
+        const h = w < plain ? sums[w] : sums[w] * sums[w + products];
+        functions(h / Math.sqrt(h * h + 9), phi);
+        for (let k = 0; k < nFunctions; k++) {
+          const from = ((m * nFunctions + k) * width + w) * outputs;
+          for (let o = 0; o < outputs; o++) out[o] += phi[k] * c[from + o];
+        }
+      }
+      return out;
+    }
+
+    return (h) => {
+      const total = new Float64Array(nOutputs);
+      data.weights.forEach((weight, m) => {
+        let sums = h.subarray(m * nSums, (m + 1) * nSums);
+        for (const layer of layers) sums = step(layer, m, sums);
+        for (let o = 0; o < nOutputs; o++) total[o] += weight * sums[o];
+      });
+      return total;
+    };
+  }
+
+  /** A network: Shapley values, an absent feature having its curves of the first layer at their training means. */
+  function networkModel(data) {
+    const { front, orders, weights } = data;
+    const additive = data.additive.map(pieces);
+    const columns = data.columns.map(pieces);
+    const first = unpack(data.first);
+    const bias = unpack(data.bias);
+    const head = headOf(data);
+    const starts = columns.map((_, j) => data.columns.slice(0, j).reduce((sum, own) => sum + own.table.shape[2], 0));
+
+    /** What an input adds to the sums of the first layer. */
+    function sumsOf(x, j) {
+      const out = new Float64Array(bias.length);
+      columns[j](x).forEach((v, k) => {
+        const row = (starts[j] + k) * bias.length;
+        for (let h = 0; h < out.length; h++) out[h] += v * first[row + h];
+      });
+      return out;
+    }
+
+    function clipped(x, j) {
+      const s = (x - front.center[j]) / front.spread[j];
+      return front.spread[j] > 0 ? s / Math.sqrt(1 + (s / 3) ** 2) : x;
+    }
+
+    function contributions(inputs) {
+      const seen = inputs.map(clipped);
+      const value = seen.map((x, j) => Float64Array.from(additive[j](x)));
+      const own = seen.map(sumsOf);
+      for (const order of weights.length ? orders : []) {
+        const h = bias.slice();
+        let before = head(h);
+        for (const j of order) {
+          for (let k = 0; k < h.length; k++) h[k] += own[j][k];
+          const after = head(h);
+          for (let o = 0; o < after.length; o++) value[j][o] += (after[o] - before[o]) / orders.length;
+          before = after;
+        }
+      }
+      // From the fitted outputs to those that users see.
+      return value.map((v) => data.base.map((_, k) => v.reduce((sum, e, o) => sum + e * data.to_user[o][k], 0)));
+    }
+
+    return { base: data.base, contributions, standardError: null };
+  }
+
   // ---- from the linear predictor to the response ----
 
   function sigmoid(eta) {
@@ -255,7 +342,7 @@ const KanModel = (() => {
     return { set: set.length ? set : [classes[response.indexOf(Math.max(...response))]] };
   }
 
-  const KINDS = new Map([["curves", curvesModel], ["formula", formulaModel]]);
+  const KINDS = new Map([["curves", curvesModel], ["formula", formulaModel], ["network", networkModel]]);
 
   /**
    * @param payload what kan_tabular.report.payload.model_payload gave
