@@ -10,7 +10,7 @@ from scipy.special import expit, logit, xlogy
 
 from kan_tabular.metrics.binning import bin_rows
 from kan_tabular.metrics.intervals import Interval, normal_quantile, wilson
-from kan_tabular.metrics.reading import read_binary
+from kan_tabular.metrics.reading import read_binary, read_points
 
 #: Probabilities closer to 0 or 1 are moved here where a logit is taken: no finite logit is certainty.
 CLOSEST = 1e-6
@@ -139,7 +139,7 @@ def smooth_calibration(y_true, y_prob, *, grid=None, sample_weight=None, pos_lab
     """
     quantile = normal_quantile(confidence_level)
     read = read_binary(y_true, y_prob, sample_weight, pos_label, name="y_prob", probability=True)
-    grid = np.linspace(read.score.min(), read.score.max(), 200) if grid is None else np.asarray(grid, dtype=float)
+    grid = np.linspace(read.score.min(), read.score.max(), 200) if grid is None else read_points(grid, "grid")
     return _Curve(read).read(grid, quantile)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kan_tabular.metrics.reading import read_binary, read_numbers
+from kan_tabular.metrics.reading import read_binary, read_points
 
 
 def net_benefit(y_true, y_prob, thresholds=None, *, sample_weight=None, pos_label=None):
@@ -41,7 +41,7 @@ def net_benefit(y_true, y_prob, thresholds=None, *, sample_weight=None, pos_labe
     import pandas as pd
 
     read = read_binary(y_true, y_prob, sample_weight, pos_label, name="y_prob", probability=True)
-    thresholds = read_thresholds(thresholds)
+    thresholds = _read_thresholds(thresholds)
     order = np.argsort(read.score)
     first = np.searchsorted(read.score[order], thresholds, side="left")  # the lowest probability that reaches it
     total = read.weight.sum()
@@ -62,14 +62,11 @@ def net_benefit(y_true, y_prob, thresholds=None, *, sample_weight=None, pos_labe
     )
 
 
-def read_thresholds(thresholds):
+def _read_thresholds(thresholds):
     """Thresholds (m,) within [0, 1); None is 0.01, 0.02, ..., 0.99."""
     if thresholds is None:
         return np.arange(1, 100) / 100
-    thresholds = np.atleast_1d(thresholds)
-    thresholds = read_numbers(thresholds, "thresholds", len(thresholds))
-    bad = (thresholds < 0) | (thresholds >= 1)
-    if bad.any() or not len(thresholds):
-        found = f"{thresholds[bad][0]:g}" if bad.any() else "none"
-        raise ValueError(f"thresholds must be probabilities from 0 to below 1; got {found}.")
+    thresholds = read_points(thresholds, "thresholds")
+    if thresholds.max() == 1:
+        raise ValueError("thresholds holds 1: whoever treats only at certainty never accepts a needless treatment.")
     return thresholds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from kan_tabular.metrics.intervals import Difference, Interval, normal_quantile
 from kan_tabular.metrics.ranking import stratified_interval
@@ -28,9 +28,11 @@ def auc_interval(
 
     DeLong's variance (DeLong, DeLong and Clarke-Pearson 1988, Biometrics 44) is computed by sorting, in O(n log n) (Sun
     and Xu 2014, IEEE Signal Processing Letters 21); ties count one half. The interval is symmetric on the logit scale,
-    so it stays within (0, 1). Perfect separation has variance 0 without being certain: the interval is then Newcombe's
-    (2006, Statistics in Medicine 25:559, method 5). A score that is the same in every row has AUC 0.5, no more and no
-    less.
+    so it stays within (0, 1), and takes its width from Student's t with Satterthwaite's degrees of freedom, as the
+    variance of few events is itself uncertain (Brunner and Munzel 2000, Biometrical Journal 42).
+
+    Perfect separation has variance 0 without being certain: the interval is then Newcombe's (2006, Statistics in
+    Medicine 25:559, method 5). A score that is the same in every row has AUC 0.5, no more and no less.
 
     Parameters
     ----------
@@ -78,13 +80,13 @@ def auc_interval(
         )
     quantile = normal_quantile(confidence_level)
     event, score, weight = read_binary(y_true, y_score, sample_weight, pos_label, name="y_score")
-    auc, error = _mean_and_error(_placements(event, score, weight), event, weight)
+    auc, error, freedom = _mean_and_error(_placements(event, score, weight), event, weight)
     if score.min() == score.max():
         return Interval(0.5, 0.5, 0.5)
     if _separates(event, score):
         bound = _newcombe(weight[event].sum(), weight[~event].sum(), quantile)
         return Interval(1.0, bound, 1.0) if auc > 0.5 else Interval(0.0, 0.0, 1 - bound)
-    half = quantile * error / (auc * (1 - auc))
+    half = student_t.ppf((1 + confidence_level) / 2, freedom) * error / (auc * (1 - auc))
     return Interval(auc, float(expit(logit(auc) - half)), float(expit(logit(auc) + half)))
 
 
@@ -144,7 +146,10 @@ def average_precision_interval(
 
 
 def auc_difference(y_true, score_a, score_b, *, sample_weight=None, pos_label=None, confidence_level=0.95):
-    """AUC of one score minus that of another on the same rows, with DeLong's paired interval and test.
+    """AUC of one score minus that of another on the same rows, with DeLong's paired variance.
+
+    Interval and test are those of Student's t with Satterthwaite's degrees of freedom, which tend to the normal ones of
+    DeLong, DeLong and Clarke-Pearson (1988, Biometrics 44) with the number of rows.
 
     Parameters
     ----------
@@ -169,11 +174,11 @@ def auc_difference(y_true, score_a, score_b, *, sample_weight=None, pos_label=No
         For missing values, other lengths, one class only, a class of fewer than two rows, or AUCs that differ although
         neither varies (perfect separation against a constant score).
     """
-    quantile = normal_quantile(confidence_level)
+    normal_quantile(confidence_level)
     event, first, weight = read_binary(y_true, score_a, sample_weight, pos_label, name="score_a")
     second = read_binary(y_true, score_b, sample_weight, pos_label, name="score_b").score
     gains = _placements(event, first, weight) - _placements(event, second, weight)
-    difference, error = _mean_and_error(gains, event, weight)
+    difference, error, freedom = _mean_and_error(gains, event, weight)
     if not gains.any():
         return Difference(0.0, 0.0, 0.0, 1.0)
     if error <= 1e-9 * abs(difference):  # 0, but for rounding
@@ -181,8 +186,10 @@ def auc_difference(y_true, score_a, score_b, *, sample_weight=None, pos_label=No
             f"The AUCs differ by {difference:+.3g} but have no variance (perfect separation, or a score that is the "
             "same in every row): these rows cannot say how sure the difference is."
         )
-    low, high = np.clip([difference - quantile * error, difference + quantile * error], -1.0, 1.0)
-    return Difference(difference, float(low), float(high), float(2 * norm.sf(abs(difference) / error)))
+    half = error * student_t.ppf((1 + confidence_level) / 2, freedom)
+    low, high = np.clip([difference - half, difference + half], -1.0, 1.0)
+    p_value = 2 * student_t.sf(abs(difference) / error, freedom)
+    return Difference(difference, float(low), float(high), float(p_value))
 
 
 def _placements(event, score, weight):
@@ -204,15 +211,17 @@ def _share_below(score, others, weight):
 
 
 def _mean_and_error(parts, event, weight):
-    """The mean of `parts` (n,), an AUC or a difference of two, and DeLong's standard error."""
-    variance = 0.0
+    """The mean of `parts` (n,), an AUC or a difference of two, DeLong's standard error, and its degrees of freedom."""
+    variances, freedom = [], []
     for name, which in (("other class", ~event), ("positive class", event)):
         own, w = parts[which], weight[which]
         refuse_few(w, name)
         total = w.sum()
         mean = (w * own).sum() / total
-        variance += (w * (own - mean) ** 2).sum() / (total * (total - 1))
-    return float(mean), float(np.sqrt(variance))
+        variances.append((w * (own - mean) ** 2).sum() / (total * (total - 1)))
+        freedom.append(total - 1)
+    variance, squares = sum(variances), (np.square(variances) / freedom).sum()
+    return float(mean), float(np.sqrt(variance)), float(variance**2 / squares) if squares > 0 else np.inf
 
 
 def _separates(event, score):

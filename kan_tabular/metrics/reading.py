@@ -112,6 +112,16 @@ def read_numbers(values, name, n_rows):
     return values.astype(float)
 
 
+def read_points(values, name):
+    """Probabilities (m,) to measure at."""
+    values = np.atleast_1d(values)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(f"{name} has shape {values.shape}: give a list of probabilities.")
+    values = read_numbers(values, name, len(values))
+    refuse_beyond(values, name)
+    return values
+
+
 def read_scores(scores, n_rows, n_classes):
     """Finite scores (n, n_classes), a column a class."""
     scores = np.asarray(scores, dtype=float)
@@ -140,7 +150,7 @@ def read_weights(sample_weight, n_rows):
 
 def refuse_few(weight, which):
     """Refuse a class of fewer than two rows, by the `weight` of its rows: how much it varies is not seen."""
-    total = weight.sum()
+    total = float(weight.sum())
     if total < 2:
         raise ValueError(
             f"The {which} has {total:g} row{'s' * (total != 1)}: an interval needs at least 2 of each class."

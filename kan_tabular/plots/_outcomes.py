@@ -31,7 +31,7 @@ def predicted_class(estimator, X, y, class_, display):
         kind = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
         raise TypeError(f"{display} needs a fitted classifier with predict_proba; got {kind}.")
     check_is_fitted(estimator)
-    classes = list(estimator.classes_)
+    classes = np.asarray(estimator.classes_).tolist()
     if class_ is None:
         class_ = classes[-1]
     if class_ not in classes:

@@ -138,32 +138,19 @@ class SortedProbabilityDisplay:
 
         self.ax_ = ax = new_axes(ax, figsize=(7.2, 4.4))
         self.figure_ = ax.figure
-        muted = text_colour()
         edges = np.append(0, np.cumsum([len(rows) for rows in groups]))
         floor = 10 ** np.floor(np.log10(self.heights_.min()) - 0.05)
-        bottom = np.full(len(groups), floor)
         first, second, *more = palette()
-        styles = [*zip(safe_labels(names, width=24), (second, first, *more), strict=False)]
+        styles = list(zip(safe_labels(names, width=24), (second, first, *more), strict=False))
         if len(groups) == n_rows:
             lowest, shared = floor, ""
-            for share, (label, colour) in zip(self.shares_.values(), styles, strict=True):
-                top = np.where(share > 0, self.heights_, floor)
-                _fill_steps(ax, edges, bottom, top, color=colour, label=label)
+            self._draw_rows(ax, edges, floor, styles)
         else:
             lowest, shared = floor ** (1 / (1 - _STRIP - 0.03)), f" (bars of about {n_rows / len(groups):.0f} rows)"
-            _fill_steps(ax, edges, bottom, self.heights_, color=muted, alpha=0.35)
-            below = np.zeros(len(groups))
-            for share, (label, colour) in zip(self.shares_.values(), styles, strict=True):
-                low, high = _STRIP * below, _STRIP * (below + share)
-                _fill_steps(ax, edges, low, high, color=colour, label=label, transform=ax.get_xaxis_transform())
-                below = below + share
-            note = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"}
-            ax.annotate(
-                "shares of the\ntrue classes", (1, _STRIP / 2), xycoords="axes fraction", fontsize="small", **note
-            )
+            self._draw_groups(ax, edges, floor, styles)
         frequency = np.mean(np.asarray(self.y_true) == self.class_)
         if frequency > floor:
-            ax.axhline(frequency, color=muted, alpha=0.7, linewidth=0.9, linestyle="--", label="its frequency")
+            ax.axhline(frequency, color=text_colour(), alpha=0.7, linewidth=0.9, linestyle="--", label="its frequency")
         ax.set(yscale="log", xlim=(0, n_rows), ylim=(lowest, 1.0))
         decades = 10.0 ** np.arange(round(np.log10(floor)), 1)
         ax.set_yticks(decades)
@@ -176,6 +163,28 @@ class SortedProbabilityDisplay:
             ax.set_title(safe_text(self.name, width=48))
         quiet_spines(ax, keep=("left", "bottom"))
         return self
+
+    def _draw_rows(self, ax, edges, floor, styles):
+        for share, (label, colour) in zip(self.shares_.values(), styles, strict=True):
+            _fill_steps(ax, edges, floor, np.where(share > 0, self.heights_, floor), color=colour, label=label)
+
+    def _draw_groups(self, ax, edges, floor, styles):
+        """Bars without a class, and below them the strip of shares: on a logarithmic scale no bar can be divided."""
+        _fill_steps(ax, edges, floor, self.heights_, color=text_colour(), alpha=0.35)
+        below = np.zeros(len(self.heights_))
+        for share, (label, colour) in zip(self.shares_.values(), styles, strict=True):
+            low, high = _STRIP * below, _STRIP * (below + share)
+            _fill_steps(ax, edges, low, high, color=colour, label=label, transform=ax.get_xaxis_transform())
+            below = below + share
+        ax.annotate(
+            "shares of the\ntrue classes",
+            (1, _STRIP / 2),
+            xycoords="axes fraction",
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize="small",
+        )
 
     def _shown_classes(self):
         """Classes with a colour of their own, `class_` first, then the most common ones; and which rows are of each."""
@@ -191,6 +200,7 @@ class SortedProbabilityDisplay:
 
 
 def _fill_steps(ax, edges, low, high, **style):
-    """Bars without gaps between `edges` (n + 1,), from `low` (n,) to `high` (n,)."""
+    """Bars without gaps between `edges` (n + 1,), from `low` (one for all, or (n,)) to `high` (n,)."""
+    low = np.broadcast_to(low, high.shape)
     low, high = (np.append(values, values[-1]) for values in (low, high))
     ax.fill_between(edges, low, high, step="post", linewidth=0, **style)
