@@ -75,8 +75,8 @@ def build_report(
         Fitted; the sections of `patients` then show the cases most like them.
     formula : SymbolicClassifier or SymbolicRegressor, default=None
         What ``model.to_symbolic(...)`` gave. A model that is a formula shows itself.
-    conformal : dict, default=None
-        Conformal quantile for the panel, as `kan_tabular.report.payload.model_payload` takes it.
+    conformal : ConformalClassifier, ConformalRegressor or dict, default=None
+        Its sets or intervals are shown in the panel; as plain numbers what its ``threshold_rule()`` gives.
     threshold : float, default=0.5
         Probability from which a row counts as positive, for two classes.
     confidence_level : float, default=0.95
@@ -145,6 +145,7 @@ def build_report(
         "performance": performance(subject),
         "importances": ranking,
         "panels": curves(subject, order),
+        "interacting": hasattr(subject.source.estimator, "interactions"),
         "formula": formula_section(subject, formula),
         "patients": [patient_section(subject, name, row, cases) for name, row in chosen],
     }
@@ -157,7 +158,7 @@ def build_report(
 def _panel_data(subject, conformal, order, chosen):
     """What the page computes with, and why not where it cannot: (data, reason)."""
     try:
-        payload = model_payload(subject.model, interval=subject.confidence_level, conformal=conformal)
+        payload = model_payload(subject.model, interval=subject.confidence_level, conformal=_rule(conformal))
     except LiveModelError as error:
         return {"model": None}, str(error)
     for feature in payload["features"]:
@@ -178,6 +179,19 @@ def _panel_data(subject, conformal, order, chosen):
             for name, row in chosen
         ],
     }, None
+
+
+def _rule(conformal):
+    """A conformal estimator, or its rule, as the rule that the page can compute."""
+    rule = conformal.threshold_rule() if hasattr(conformal, "threshold_rule") else conformal
+    if rule is None and conformal is not None:
+        raise ValueError(
+            f"conformal is a {type(conformal).__name__} whose sets are no threshold on a single prediction, which is "
+            "all that the page computes: use method='split' and the score 'lac' (classes) or 'absolute' (numbers)."
+        )
+    if rule is not None and rule.get("empty", "argmax") != "argmax":
+        raise ValueError("conformal keeps empty sets, but the page fills them: use empty='argmax'.")
+    return rule
 
 
 def _plain(value):

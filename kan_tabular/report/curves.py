@@ -35,8 +35,8 @@ def curves(subject, order):
     Returns
     -------
     panels : list of dict
-        ``name``, ``kind``, ``note``, ``left_out`` (levels that are not shown), and ``views``: by position of the class
-        the picture of a curve, or the rows of a category.
+        ``name``, ``kind``, ``banded``, ``note``, ``left_out`` (levels that are not shown), and ``views``: by position
+        of the class the picture of a curve, or the rows of a category.
     """
     source, model = subject.source, subject.source.estimator
     shapes = []
@@ -56,6 +56,7 @@ def curves(subject, order):
             {
                 "name": subject.with_unit(name),
                 "kind": kind,
+                "banded": with_band,
                 "note": overlaps.get(j, ""),
                 "views": [
                     (k, draw(subject, subject.with_unit(name), shape, limits[k], bands))

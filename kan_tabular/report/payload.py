@@ -9,7 +9,6 @@ import numpy as np
 from scipy.special import ndtri
 from sklearn.base import is_classifier
 
-from kan_tabular.exceptions import LiveModelError
 from kan_tabular.report.columns import read_columns
 from kan_tabular.report.model_data import curves_data, formula_data
 from kan_tabular.report.network_data import network_data

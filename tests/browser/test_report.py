@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -265,17 +266,48 @@ def test_the_policy_lets_no_other_script_run(tmp_path, open_report):
     assert opened.requests == []
 
 
-def test_a_network_has_a_static_report(tmp_path, open_report):
+def test_a_network_is_computed_too(tmp_path, open_report):
     X = table()
     y = outcome(X)
     model = LogisticKAN(n_estimators=1, early_stopping=False, max_iter=3, random_state=0).fit(X, y)
     build_report(model, X, y, tmp_path / "report.html")
     opened = open_report(tmp_path / "report.html")
+    patients = table(10, seed=7)
+    shown = [opened.number("#risk") for _ in entered(opened, patients)]
+    np.testing.assert_allclose(shown, model.predict_proba(patients)[:, 1], rtol=0, atol=1e-6)
+    assert "factors also act together" in opened.page.locator("#factors").inner_text()
+    assert opened.problems == []
+
+
+def test_what_the_page_cannot_compute_has_a_static_report(tmp_path, open_report):
+    X = table()[["age", "lactate"]]
+    y = outcome(table())
+    model = make_pipeline(PCA(), KAAMClassifier()).fit(X, y)
+    build_report(model, X, y, tmp_path / "report.html")
+    opened = open_report(tmp_path / "report.html")
     section = opened.page.locator("#what-if").inner_text()
-    assert "This report is static" in section and "to_symbolic" in section
+    assert "This report is static" in section and "PCA" in section
     assert opened.page.locator("#panel").count() == 0
     assert opened.page.locator("#factors svg.chart").count() == 2
     assert opened.problems == []
+
+
+def test_the_conformal_set(tmp_path, open_report):
+    X = table()
+    y = outcome(X, 3)
+    model = KAAMClassifier().fit(X, y)
+    rule = {"kind": "lac", "confidence_level": 0.9, "quantile": 0.7, "empty": "argmax"}
+    build_report(model, X, y, tmp_path / "report.html", conformal=rule)
+    opened = open_report(tmp_path / "report.html")
+    patients = table(10, seed=9)
+    p = model.predict_proba(patients)
+    sizes = set()
+    for i in entered(opened, patients):
+        names = model.classes_[(p[i] >= 0.3) | ((p[i] < 0.3).all() & (p[i] == p[i].max()))]
+        text = opened.page.locator("#conformal").inner_text()
+        assert text == f"Holds the true class with 90.0% confidence: {', '.join(names)}"
+        sizes.add(len(names))
+    assert len(sizes) > 1
 
 
 def test_by_keyboard_and_for_those_who_listen(tmp_path, open_report):

@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -283,6 +284,8 @@ def test_patients_with_similar_cases(model, tmp_path):
         ({"cases": object()}, "name some in patients"),
         ({"formula": "x + 1"}, "to_symbolic"),
         ({"conformal": {"kind": "lac"}}, "conformal"),
+        ({"conformal": SimpleNamespace(threshold_rule=lambda: None)}, "method='split'"),
+        ({"conformal": {"kind": "lac", "confidence_level": 0.9, "quantile": 0.5, "empty": "keep"}}, "argmax"),
     ],
 )
 def test_arguments_that_mean_nothing_are_refused(model, tmp_path, options, message):
