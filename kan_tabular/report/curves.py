@@ -10,7 +10,7 @@ from kan_tabular.report.numbers import percent, signed, span
 from kan_tabular.report.svg import Chart, track
 
 N_POINTS = 80
-_MISSING_ZONE = 62  # pixels at the right of a curve for the effect of a missing value
+_MISSING_ZONE = 72  # pixels at the right of a curve for the effect of a missing value
 OVERLAP = 0.8  # as `concurvity()` documents: above this a curve should not be read on its own
 
 
@@ -59,7 +59,7 @@ def curves(subject, order):
                 "banded": with_band,
                 "note": overlaps.get(j, ""),
                 "views": [
-                    (k, draw(subject, subject.with_unit(name), shape, limits[k], bands))
+                    (k, draw(subject, name, shape, limits[k], bands))
                     for k, shape in enumerate(panel)
                 ],
                 "left_out": max(len(panel[0].x) - MAX_LEVELS, 0) if kind == "category" else 0,
@@ -102,8 +102,8 @@ def _picture(subject, name, shape, limits, bands):
     chart = Chart(
         span_x,
         (low - 0.16 * (high - low), high),  # below the curves there is room for the data
-        label=f"Effect of {name} on the {subject.scale}",
-        x_label=name,
+        label=f"Effect of {subject.label(name)} on the {subject.scale}",
+        x_label=subject.units.get(name) or "",  # its name stands above
         y_label=f"effect on {subject.scale}",
         right=12 if shape.missing is None else _MISSING_ZONE,
     )
@@ -124,8 +124,9 @@ def _picture(subject, name, shape, limits, bands):
 
 
 def _draw_missing(chart, missing, share, bands):
-    left, at = chart.box[2] + 8, chart.box[2] + _MISSING_ZONE / 2
-    chart.add("rect", "zone", x=left, y=chart.box[1], width=_MISSING_ZONE - 14, height=chart.box[3] - chart.box[1])
+    left, width = chart.box[2] + 20, _MISSING_ZONE - 24
+    at = left + width / 2
+    chart.add("rect", "zone", x=left, y=chart.box[1], width=width, height=chart.box[3] - chart.box[1])
     if bands and np.isfinite(missing.lower):
         ends = chart.at_y(missing.lower), chart.at_y(missing.upper)
         chart.add("line", "whisker-1", x1=at, x2=at, y1=ends[0], y2=ends[1])
@@ -134,7 +135,7 @@ def _draw_missing(chart, missing, share, bands):
     chart.text(at, chart.box[3] + 30, share, "tick middle")
 
 
-def _table(subject, name, shape, limits, bands):
+def _table(subject, _, shape, limits, bands):
     """A category: rows of ``name``, ``effect``, ``interval``, ``track``, ``share`` (of the training rows)."""
     weight = np.asarray(shape.density.weight, dtype=float)
     shown = np.argsort(-weight, kind="stable")[:MAX_LEVELS]

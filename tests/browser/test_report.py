@@ -305,7 +305,7 @@ def test_the_conformal_set(tmp_path, open_report):
     for i in entered(opened, patients):
         names = model.classes_[(p[i] >= 0.3) | ((p[i] < 0.3).all() & (p[i] == p[i].max()))]
         text = opened.page.locator("#conformal").inner_text()
-        assert text == f"Holds the true class with 90.0% confidence: {', '.join(names)}"
+        assert text == f"Holds the true class with 90% confidence: {', '.join(names)}"
         sizes.add(len(names))
     assert len(sizes) > 1
 

@@ -64,7 +64,7 @@
 
   let opened = [];
   window.addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")];
+    opened = [...document.querySelectorAll("details:not([open], .source)")];
     for (const details of opened) details.open = true;
   });
   window.addEventListener("afterprint", () => {
@@ -195,14 +195,14 @@
   reset.addEventListener("click", setTypical);
   tools.append(reset);
 
-  const answer = make("div", { class: "answer" }, make("div", { class: "answer-top" }, answerName, value, interval, tools));
+  const answer = make("div", { class: "answer" }, make("div", { class: "answer-top" }, answerName, value, interval));
   if (multiclass) answer.append(list);
   else if (classes) answer.append(bar);
   answer.append(set, flags);
   const asked = make("div", { class: "asked" });
   const head = make("div", { class: "asked-row asked-head" }, make("div", {}, "factor"), make("div", {}, "value"), make("div", {}, "adds to the prediction"));
   asked.append(head, ...data.order.map((k) => rows[k].row));
-  panel.append(answer, asked, spoken);
+  panel.append(tools, answer, asked, spoken);
   panel.hidden = false;
 
   // Rows of the list of classes.
@@ -290,7 +290,7 @@
   function showConformal(conformal) {
     set.hidden = !conformal;
     if (!conformal) return;
-    const level = percent(data.model.conformal.confidence_level);
+    const level = `${Number((100 * data.model.conformal.confidence_level).toPrecision(3))}%`;
     set.textContent = conformal.set
       ? `Holds the true class with ${level} confidence: ${conformal.set.join(", ")}`
       : `Holds the true value with ${level} confidence: ${figure(conformal.interval[0])} to ${figure(conformal.interval[1])}${unit}`;
