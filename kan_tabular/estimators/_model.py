@@ -262,10 +262,14 @@ class LabelsMixin:
     def predict_proba(self, X):
         """Class probabilities (n, n_classes)."""
         eta = self.decision_function(X)
-        if eta.ndim == 1:
-            p = self.network_.likelihood.inverse_link(eta)
-            return np.stack([1 - p, p], axis=1)
-        return softmax(eta, axis=1)
+        return self._response(eta[:, None] if eta.ndim == 1 else eta)
+
+    def _response(self, eta):
+        """Class probabilities (..., n_classes) of linear predictors (..., n_outputs)."""
+        if eta.shape[-1] > 1:
+            return softmax(eta, axis=-1)
+        p = self.network_.likelihood.inverse_link(eta[..., 0])
+        return np.stack([1 - p, p], axis=-1)
 
     def predict(self, X):
         """Most probable class (n,)."""

@@ -72,6 +72,26 @@ def check_levels(quantiles):
     return tuple(float(q) for q in levels)
 
 
+def known_codes(model, y, n_rows):
+    """Positions of labels among the classes of a fitted model: float (n,)."""
+    y = read_labels(model, y, n_rows)
+    position = {label: float(k) for k, label in enumerate(model.classes_.tolist())}
+    unknown = [label for label in np.unique(y).tolist() if label not in position]
+    if unknown:
+        raise ValueError(f"y holds the class {unknown[0]!r}, which the model does not know: {list(position)}.")
+    return np.array([position[label] for label in y.tolist()])
+
+
+def known_targets(model, y, n_rows):
+    """Targets that a fitted regressor could have been fitted to: (n,), or (n, k) for several."""
+    y = read_targets(model, y, n_rows)
+    network = model.network_
+    if y.ndim != (2 if network.likelihood.name == "squared_errors" else 1):
+        raise ValueError(f"y has shape {y.shape}, but the model has {network.n_outputs} target(s).")
+    network.likelihood.check_target(y)
+    return y
+
+
 def _column(estimator, y, n_rows):
     if y is None:
         name = type(estimator).__name__

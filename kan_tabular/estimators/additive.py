@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from kan_tabular.bases import BSpline, Pool
 from kan_tabular.estimators._curves import CurvesMixin
+from kan_tabular.estimators._leave_one_out import LeaveOneOutMixin
 from kan_tabular.estimators._model import LabelsMixin
 from kan_tabular.estimators._validation import (
     check_exposure,
@@ -41,7 +42,7 @@ _PARAMETERS = """n_knots : int, default=10
 """
 
 
-class _Additive(CurvesMixin, BaseEstimator):
+class _Additive(LeaveOneOutMixin, CurvesMixin, BaseEstimator):
     """Shared fit of the additive estimators."""
 
     _network_class = FittedNetwork
@@ -323,13 +324,17 @@ class KAAMRegressor(RegressorMixin, _Additive):
         Z = self._encode(X)
         network = self.network_
         likelihood = network.likelihood
-        mean = likelihood.inverse_link(network.forward(Z)[:, 0])
+        mean = self._response(network.forward(Z))
         if not return_std:
             return mean
         se = network.standard_error(Z)[:, 0] * likelihood.slope(mean)
         if return_std == "predictive":
             se = np.sqrt(se**2 + network.dispersion * likelihood.variance(mean))
         return mean, se
+
+    def _response(self, eta):
+        """Means (...) of linear predictors (..., 1)."""
+        return self.network_.likelihood.inverse_link(eta[..., 0])
 
 
 class _progress:

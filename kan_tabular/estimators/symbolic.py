@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from kan_tabular.estimators._model import LabelsMixin
 from kan_tabular.estimators._symbolic import ATTRIBUTES, PARAMETERS, SymbolicEstimator
-from kan_tabular.estimators._validation import check_weights, read, read_labels, read_target, read_targets
+from kan_tabular.estimators._validation import (
+    check_weights,
+    known_codes,
+    known_targets,
+    read,
+    read_target,
+)
 from kan_tabular.estimators.additive import KAAMClassifier, KAAMRegressor
 from kan_tabular.exceptions import FormulaError
 
@@ -178,11 +183,11 @@ def symbolic_of(model, X, y, sample_weight, **settings):
     if hasattr(model, "classes_"):
         new = SymbolicClassifier(**settings)
         new.classes_ = model.classes_
-        y = None if y is None else _codes(model, y, len(Z))
+        y = None if y is None else known_codes(model, y, len(Z))
     else:
         loss = getattr(model, "loss", "squared_error")
         new = SymbolicRegressor(**settings, loss=loss)
-        y = None if y is None else _targets(model, y, len(Z))
+        y = None if y is None else known_targets(model, y, len(Z))
     for name in ("n_features_in_", "feature_names_in_", "encoder_", "n_iter_"):
         if hasattr(model, name):
             setattr(new, name, getattr(model, name))
@@ -216,24 +221,5 @@ def scorecard_of(model, X, y, **settings):
         n_rows = len(model._encode(X))  # refuses tables that do not fit the model
     card = Scorecard.from_model(model.network_, X, classes=model.classes_.tolist(), **settings)
     if y is not None:
-        card.auc_ = card.auc(X, model.classes_[_codes(model, y, n_rows).astype(int)])
+        card.auc_ = card.auc(X, model.classes_[known_codes(model, y, n_rows).astype(int)])
     return card
-
-
-def _codes(model, y, n_rows):
-    """Positions of labels among the model's classes."""
-    y = read_labels(model, y, n_rows)
-    position = {label: float(k) for k, label in enumerate(model.classes_.tolist())}
-    unknown = [label for label in np.unique(y).tolist() if label not in position]
-    if unknown:
-        raise ValueError(f"y holds the class {unknown[0]!r}, which the model does not know: {list(position)}.")
-    return np.array([position[label] for label in y.tolist()])
-
-
-def _targets(model, y, n_rows):
-    y = read_targets(model, y, n_rows)
-    network = model.network_
-    if y.ndim != (2 if network.likelihood.name == "squared_errors" else 1):
-        raise ValueError(f"y has shape {y.shape}, but the model has {network.n_outputs} target(s).")
-    network.likelihood.check_target(y)
-    return y

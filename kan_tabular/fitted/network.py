@@ -68,6 +68,13 @@ class FittedNetwork(NetworkBase):
     def _curves(self):
         return StackedCurves(self.inputs, self.output_map)
 
+    def design(self, Z):
+        """The columns whose coefficients were fitted, a column of ones first: (n, q)."""
+        X = np.ones((len(Z), self._n_columns))
+        for j, (columns, curves) in enumerate(zip(self.columns_of, self.inputs, strict=True)):
+            X[:, columns] = curves.columns(Z[:, j])
+        return X
+
     def contributions(self, Z):
         """What each feature adds to the linear predictor: (n, p, n_outputs)."""
         return self._curves.evaluate(Z)
@@ -109,13 +116,8 @@ class FittedNetwork(NetworkBase):
         step = max(_BLOCK_CELLS // q, 1)
         for i in range(0, len(Z), step):
             block = Z[i : i + step]
-            X = np.empty((len(block), q))
-            X[:, 0] = 1.0
-            unseen = np.zeros(len(block))
-            for j, (columns, curves) in enumerate(zip(self.columns_of, self.inputs, strict=True)):
-                X[:, columns] = curves.columns(block[:, j])
-                if new[j]:
-                    unseen += np.where(block[:, j] == -1, new[j], 0.0)
+            X = self.design(block)
+            unseen = (block == -1.0) @ new  # numbers have none
             # Variance of each pair of fitted outputs, row by row, then of what users see.
             pairs = np.stack(
                 [[((X @ V[c * q : (c + 1) * q, d * q : (d + 1) * q]) * X).sum(1) for d in range(C)] for c in range(C)]

@@ -52,13 +52,23 @@ def _smooth(curves):
     """The same of a family that is not piecewise polynomial; beyond its domain every family is a line or constant."""
     low, high = curves.basis.domain
     width = high - low
-    breaks, origins, table = piecewise_polynomials(curves.evaluate, low, high)
+    # Of several families side by side some may be splines, whose knots are known.
+    splines = [space for space in getattr(curves.basis, "spaces_", ()) if hasattr(space, "piecewise")]
+    cuts = np.concatenate([_knots(space) for space in splines]) if splines else np.empty(0)
+    cuts = np.unique((cuts - low) / width)
+    cuts = cuts[(cuts > 0) & (cuts < 1)]
+    breaks, origins, table = piecewise_polynomials(curves.evaluate, low, high, cuts)
     below, start, end, above = curves.evaluate(np.array([low - width, low, high, high + width]))
     outside = np.zeros((2, *table.shape[1:]))
     outside[:, :2] = [[start, start - below], [end, above - end]]
     breaks, origins = np.concatenate([[0.0], breaks, [1.0]]), np.concatenate([[0.0], origins, [1.0]])
     table = np.concatenate([outside[:1], table, outside[1:]])
     return low, width, breaks, origins, table, curves.evaluate(np.array([np.nan]))[0]
+
+
+def _knots(spline):
+    low, high = spline.domain
+    return low + (high - low) * spline.piecewise(np.eye(spline.n_functions))[0]
 
 
 def formula_data(network):

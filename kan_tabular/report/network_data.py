@@ -32,7 +32,8 @@ def network_data(network):
         raise LiveModelError("a network with a circuit is not computed by the page")
     if any(layer.shapes for layer in network.layers):
         raise LiveModelError("a network whose hidden nodes learnt functions of their own is not computed by the page")
-    first = np.concatenate([c.coefficients for c in network.inputs])
+    inputs = [_used(c) for c in network.inputs]
+    first = np.concatenate([coefficients for _, coefficients in inputs])
     size = first.size + sum(layer.coefficients.size for layer in network.layers)
     if size > _MOST_COEFFICIENTS:
         raise LiveModelError(
@@ -43,7 +44,7 @@ def network_data(network):
         "base": network.base.tolist(),
         "front": {"center": network.front.center.tolist(), "spread": network.front.spread.tolist()},
         "additive": [pieces(c) for c in network.additive],
-        "columns": [pieces(replace(c, coefficients=np.eye(c.n_columns))) for c in network.inputs],
+        "columns": [columns for columns, _ in inputs],
         "first": packed(first),
         "bias": packed(network.bias),
         "functions": _functions(network.basis),
@@ -56,6 +57,12 @@ def network_data(network):
         # From fitted outputs to what users see.
         "to_user": (network.scale[:, None] * network.output_map).tolist(),
     }
+
+
+def _used(curves):
+    """The design columns of an input that carry something, and their coefficients."""
+    used = (curves.coefficients != 0).any(axis=1)
+    return pieces(replace(curves, coefficients=np.eye(curves.n_columns)[:, used])), curves.coefficients[used]
 
 
 def _functions(basis):
