@@ -7,8 +7,8 @@ Ranking
     average precision.
 Calibration
     Outcomes follow a line, or a bend, of the logit of the predicted probability. Measured are the slope, the intercept
-    at slope 1 (where the true slope is 1: elsewhere its true value is not known), and the pointwise band of `smooth_calibration` at
-    20 quantiles of the predictions.
+    at slope 1 (where the true slope is 1: elsewhere its true value is not known), and the pointwise band of
+    `smooth_calibration` at 20 quantiles of the predictions.
 
 Intervals of the coverages are Wilson's, of the band (whose points in one draw are not independent) normal over draws.
 
@@ -131,8 +131,9 @@ def report(draws, resampled):
     lines = [
         "# Coverage of the intervals of measures",
         "",
-        f"Share of simulated test sets whose nominal 95% interval holds the true value ({draws} sets a row, {resampled} "
-        "for the bootstrap; 95% intervals in brackets); written by `examples/benchmarks/metric_intervals.py`.",
+        f"Share of simulated test sets whose nominal 95% interval holds the true value: {draws} sets a row, "
+        f"{resampled} for the bootstrap (95% intervals in brackets).",
+        "Written by `examples/benchmarks/metric_intervals.py`.",
         "",
         "## Ranking",
         "",
