@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from kan_tabular.plots._panels import MAX_LEVELS, POINTWISE, SIMULTANEOUS, effect_limits
+from kan_tabular.plots._panels import POINTWISE, SIMULTANEOUS, effect_limits
 from kan_tabular.plots.shape import in_original_units
 from kan_tabular.report.numbers import percent, signed, span
 from kan_tabular.report.svg import Chart, track
 
 N_POINTS = 80
+#: Levels of a category that are shown at once, and most that are listed at all; the common ones.
+SHOWN_LEVELS, LISTED_LEVELS = 6, 40
 _MISSING_ZONE = 72  # pixels at the right of a curve for the effect of a missing value
 OVERLAP = 0.8  # as `concurvity()` documents: above this a curve should not be read on its own
 
@@ -58,11 +60,8 @@ def curves(subject, order):
                 "kind": kind,
                 "banded": with_band,
                 "note": overlaps.get(j, ""),
-                "views": [
-                    (k, draw(subject, name, shape, limits[k], bands))
-                    for k, shape in enumerate(panel)
-                ],
-                "left_out": max(len(panel[0].x) - MAX_LEVELS, 0) if kind == "category" else 0,
+                "views": [(k, draw(subject, name, shape, limits[k], bands)) for k, shape in enumerate(panel)],
+                "left_out": max(len(panel[0].x) - LISTED_LEVELS, 0) if kind == "category" else 0,
             }
         )
     return panels
@@ -136,16 +135,18 @@ def _draw_missing(chart, missing, share, bands):
 
 
 def _table(subject, _, shape, limits, bands):
-    """A category: rows of ``name``, ``effect``, ``interval``, ``track``, ``share`` (of the training rows)."""
-    weight = np.asarray(shape.density.weight, dtype=float)
-    shown = np.argsort(-weight, kind="stable")[:MAX_LEVELS]
-    shown = shown[np.argsort(-np.asarray(shape.y, float)[shown], kind="stable")]
+    """A category: ``rows`` and ``more`` of ``name``, ``effect``, ``interval``, ``track``, ``share`` (of training)."""
+    weight, y = np.asarray(shape.density.weight, dtype=float), np.asarray(shape.y, dtype=float)
     lower, upper = _edges(shape, POINTWISE)
-    rows = [_row(str(shape.x[i]), shape.y[i], lower[i], upper[i], _share(subject, weight[i]), limits) for i in shown]
+    common = np.argsort(-weight, kind="stable")[:LISTED_LEVELS]
+    parts = []
+    for own in (common[:SHOWN_LEVELS], common[SHOWN_LEVELS:]):
+        own = own[np.argsort(-y[own], kind="stable")]
+        parts.append([_row(str(shape.x[i]), y[i], lower[i], upper[i], _share(subject, weight[i]), limits) for i in own])
     if shape.missing is not None:
         m = shape.missing
-        rows.append(_row("missing", m.value, m.lower, m.upper, _share(subject, m.weight), limits, missing=True))
-    return rows
+        parts[0].append(_row("missing", m.value, m.lower, m.upper, _share(subject, m.weight), limits, missing=True))
+    return {"rows": parts[0], "more": parts[1]}
 
 
 def _share(subject, weight):

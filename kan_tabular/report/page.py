@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 
@@ -72,7 +73,15 @@ def _template():
         lstrip_blocks=True,
     )
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    environment.filters["breakable"] = _breakable
     return environment.get_template("report.html")
+
+
+def _breakable(text, longest=16):
+    """Text in which a line may end within a long word; tables would else be as wide as that."""
+    words = re.split(r"(\s+)", clean(text))
+    parts = [[word[i : i + longest] for i in range(0, len(word), longest)] for word in words]
+    return Markup("").join(Markup("<wbr>").join(pieces) for pieces in parts)
 
 
 def _clean(value):

@@ -9,13 +9,12 @@ from scipy.special import ndtri
 
 from kan_tabular.explain.spaces import encode
 from kan_tabular.report.numbers import cell, figure, percent, signed, span
+from kan_tabular.report.payload import WITH_INTERVAL
 from kan_tabular.report.svg import track
 from kan_tabular.source import one_row
 
 MAX_ROWS = 12
 MAX_CASE_COLUMNS = 6
-#: Links with which the prediction has an interval, as in the panel.
-_WITH_INTERVAL = ("identity", "log", "logit")
 
 
 def read_patients(patients, n_rows):
@@ -106,7 +105,7 @@ def _interval(subject, encoded):
     """Interval of the mean of a model with one output and a covariance: of the linear predictor, through the link."""
     model = subject.source.estimator
     network = model.network_
-    if not hasattr(network, "standard_error") or network.likelihood.link_name not in _WITH_INTERVAL:
+    if not hasattr(network, "standard_error") or network.likelihood.link_name not in WITH_INTERVAL:
         return None
     Z = encode(model, encoded, warn=False)
     eta, error = network.forward(Z)[0, 0], network.standard_error(Z)[0, 0]

@@ -48,7 +48,7 @@ class Subject:
     y: np.ndarray = field(repr=False)
     predicted: np.ndarray = field(repr=False)
     classes: list
-    outcome: str
+    outcome: str | None
     labels: dict
     units: dict
     min_group: int
@@ -129,21 +129,21 @@ def read_subject(
         classes = []
         predicted = np.asarray(model.predict(X), dtype=float).reshape(len(frame), -1)
     return Subject(
-        model,
-        source,
-        X,
-        frame,
-        y,
-        predicted,
-        classes,
-        None if name is None else str(name),
-        dict(labels or {}),
-        dict(units or {}),
-        int(min_group),
-        n_training,
-        float(threshold),
-        float(confidence_level),
-        random_state,
+        model=model,
+        source=source,
+        X=X,
+        frame=frame,
+        y=y,
+        predicted=predicted,
+        classes=classes,
+        outcome=None if name is None else str(name),
+        labels=dict(labels or {}),
+        units=dict(units or {}),
+        min_group=int(min_group),
+        n_training=n_training,
+        threshold=float(threshold),
+        confidence_level=float(confidence_level),
+        random_state=random_state,
     )
 
 
@@ -164,8 +164,7 @@ def _frame(X, source):
     X = np.asarray(X, dtype=object) if not isinstance(X, np.ndarray) else X
     if X.ndim != 2 or X.shape[1] != len(source.columns):
         raise DataError(
-            f"X_test has shape {X.shape}, but the model was fitted to {len(source.columns)} columns: give a table with "
-            f"these."
+            f"X_test has shape {X.shape}, but the model was fitted to {len(source.columns)} columns: give these."
         )
     return pd.DataFrame(X, columns=source.columns)
 
