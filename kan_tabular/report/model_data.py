@@ -52,12 +52,7 @@ def _smooth(curves):
     """The same of a family that is not piecewise polynomial; beyond its domain every family is a line or constant."""
     low, high = curves.basis.domain
     width = high - low
-    # Of several families side by side some may be splines, whose knots are known.
-    splines = [space for space in getattr(curves.basis, "spaces_", ()) if hasattr(space, "piecewise")]
-    cuts = np.concatenate([_knots(space) for space in splines]) if splines else np.empty(0)
-    cuts = np.unique((cuts - low) / width)
-    cuts = cuts[(cuts > 0) & (cuts < 1)]
-    breaks, origins, table = piecewise_polynomials(curves.evaluate, low, high, cuts)
+    breaks, origins, table = piecewise_polynomials(curves.evaluate, low, high, knots_of(curves.basis))
     below, start, end, above = curves.evaluate(np.array([low - width, low, high, high + width]))
     outside = np.zeros((2, *table.shape[1:]))
     outside[:, :2] = [[start, start - below], [end, above - end]]
@@ -66,9 +61,14 @@ def _smooth(curves):
     return low, width, breaks, origins, table, curves.evaluate(np.array([np.nan]))[0]
 
 
-def _knots(spline):
-    low, high = spline.domain
-    return low + (high - low) * spline.piecewise(np.eye(spline.n_functions))[0]
+def knots_of(basis):
+    """Where the splines among the families of a basis, which may be several side by side, have their knots."""
+    knots = [np.empty(0)]
+    for space in getattr(basis, "spaces_", [basis]):
+        if hasattr(space, "piecewise"):
+            low, high = space.domain
+            knots.append(low + (high - low) * space.piecewise(np.eye(space.n_functions))[0])
+    return np.concatenate(knots)
 
 
 def formula_data(network):

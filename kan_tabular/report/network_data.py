@@ -8,13 +8,11 @@ import numpy as np
 
 from kan_tabular.exceptions import LiveModelError
 from kan_tabular.report.embed import packed
-from kan_tabular.report.model_data import as_pieces, pieces
+from kan_tabular.report.model_data import as_pieces, knots_of, pieces
 from kan_tabular.report.polynomials import piecewise_polynomials
 
-#: Most coefficients of a network in a page: about 2 MB.
-_MOST_COEFFICIENTS = 200_000
-#: Hidden nodes see ``v = h / sqrt(h^2 + 9)``, up to this.
-_END = 1 - 1e-9
+#: Hidden nodes see ``u = 3 v`` with ``v = h / sqrt(h^2 + 9)``, up to this v.
+_RANGE, _END = 3.0, 1 - 1e-9
 
 
 def network_data(network):
@@ -26,7 +24,7 @@ def network_data(network):
     Raises
     ------
     LiveModelError
-        A network with a circuit, with nodes that learnt functions of their own, or too large for a page.
+        A network with a circuit, or with nodes that learnt functions of their own.
     """
     if network.circuit is not None:
         raise LiveModelError("a network with a circuit is not computed by the page")
@@ -34,11 +32,6 @@ def network_data(network):
         raise LiveModelError("a network whose hidden nodes learnt functions of their own is not computed by the page")
     inputs = [_used(c) for c in network.inputs]
     first = np.concatenate([coefficients for _, coefficients in inputs])
-    size = first.size + sum(layer.coefficients.size for layer in network.layers)
-    if size > _MOST_COEFFICIENTS:
-        raise LiveModelError(
-            f"a network of {size:,} coefficients is too large for the page (at most {_MOST_COEFFICIENTS:,})"
-        )
     return {
         "kind": "network",
         "base": network.base.tolist(),
@@ -67,10 +60,10 @@ def _used(curves):
 
 def _functions(basis):
     """The functions of hidden nodes as polynomials of v, the clipped value."""
-    knots = -basis.starts / basis.slopes / 3 if basis.name == "node_spline" else np.empty(0)
+    knots = -basis.starts / basis.slopes if basis.name == "node_spline" else knots_of(getattr(basis, "family", basis))
 
     def function(v):
-        return basis.evaluate(3 * v / np.sqrt(1 - v * v))
+        return basis.evaluate(_RANGE * v / np.sqrt(1 - v * v))
 
-    breaks, origins, table = piecewise_polynomials(function, -_END, _END, (knots + _END) / (2 * _END))
+    breaks, origins, table = piecewise_polynomials(function, -_END, _END, knots / _RANGE)
     return as_pieces(-_END, 2 * _END, breaks, origins, table, np.zeros(table.shape[2]))

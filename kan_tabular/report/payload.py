@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import numbers
 
@@ -9,6 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 from sklearn.base import is_classifier
 
+from kan_tabular.exceptions import LiveModelError
 from kan_tabular.report.columns import read_columns
 from kan_tabular.report.model_data import curves_data, formula_data
 from kan_tabular.report.network_data import network_data
@@ -16,6 +18,8 @@ from kan_tabular.source import read_source
 
 #: Links with which one output has an interval: its ends on the link scale are taken through the inverse link.
 WITH_INTERVAL = ("identity", "log", "logit")
+#: Most characters of a model's data.
+_LARGEST = 4_000_000
 
 
 def model_payload(estimator, *, interval=0.95, conformal=None, units=None):
@@ -26,13 +30,13 @@ def model_payload(estimator, *, interval=0.95, conformal=None, units=None):
     Parameters
     ----------
     estimator : estimator or Pipeline
-        A fitted additive model (`KAAMClassifier`, `KAAMRegressor`) or formula (`SymbolicClassifier`,
-        `SymbolicRegressor`), or a pipeline that ends in one and whose other steps work column by column.
+        A fitted additive model, network or formula of this package, or a pipeline that ends in one and whose other
+        steps work column by column (docs/report-engine.md says which).
     interval : float or None, default=0.95
         Level of the interval of the response, for additive models with one output: ``inverse_link(eta -+ z se)`` with
         the standard error of the linear predictor (smoothing uncertainty included). It is an approximate credible
         interval of the mean or of the probability, not of a new case's response. None leaves it out, and with it most
-        of the data.
+        of the data; so do models that would be too large for a page otherwise.
     conformal : dict, optional
         ``{"confidence_level": .9, "kind": "lac", "quantile": q}`` (a number, or one for each class): the labels with
         ``p_k >= 1 - q_k``, or the most probable one if there is none. ``"kind": "absolute"``: prediction -+ q. An
@@ -58,7 +62,7 @@ def model_payload(estimator, *, interval=0.95, conformal=None, units=None):
     model, network = source.estimator, source.estimator.network_
     link = network.likelihood.link_name
     has_interval = _check_interval(interval) and link in WITH_INTERVAL and network.n_outputs == 1
-    data = _model_data(network, has_interval)
+    data = _fitting_data(network, has_interval)
     classes = [str(c) for c in model.classes_.tolist()] if is_classifier(model) else None
     outputs, responses = _names(model, network, classes)
     features, inputs = read_columns(source, _check_units(units, source.columns))
@@ -76,6 +80,16 @@ def model_payload(estimator, *, interval=0.95, conformal=None, units=None):
         "inputs": inputs,
         "model": data,
     }
+
+
+def _fitting_data(network, with_covariance):
+    """The model's data; without what intervals take, if only that makes it small enough for a page."""
+    for covariance in (True, False) if with_covariance else (False,):
+        data = _model_data(network, covariance)
+        size = len(json.dumps(data))
+        if size <= _LARGEST:
+            return data
+    raise LiveModelError(f"a model of {size / 1e6:.1f} MB is too large for the page (at most {_LARGEST / 1e6:g} MB)")
 
 
 def _model_data(network, with_covariance):

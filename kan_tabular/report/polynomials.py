@@ -22,7 +22,7 @@ _POINTS = np.concatenate([chebyshev.chebpts1(_DEGREE + 1), np.linspace(-1.0, 1.0
 _POWERS = np.stack([np.pad(chebyshev.cheb2poly(row), (0, _DEGREE + 1))[: _DEGREE + 1] for row in np.eye(_DEGREE + 1)])
 
 
-def piecewise_polynomials(function, low, high, cuts=()):
+def piecewise_polynomials(function, low, high, knots=()):
     """Interpolate functions near the Chebyshev nodes, halving intervals until the error is negligible.
 
     Parameters
@@ -30,13 +30,13 @@ def piecewise_polynomials(function, low, high, cuts=()):
     function : callable
         From points (n,) to values (n, k), continuous on [low, high].
     low, high : float
-    cuts : sequence of float
-        Where pieces are known to begin, in ``z = (x - low) / (high - low)``, in order.
+    knots : array-like
+        Where pieces are known to begin. Those outside do not matter.
 
     Returns
     -------
     breaks : ndarray (m - 1,)
-        Between the pieces, in z.
+        Between the pieces, in ``z = (x - low) / (high - low)``.
     origins : ndarray (m,)
     table : ndarray (m, degree + 1, k)
         On piece i the functions are ``sum_d table[i, d] (z - origins[i])**d``.
@@ -48,8 +48,9 @@ def piecewise_polynomials(function, low, high, cuts=()):
     """
     width = high - low
     scale = np.abs(function(np.linspace(low, high, 513))).max(0, initial=0.0) + 1e-300
-    ends = [0.0, *cuts, 1.0]
-    todo, pieces = [(a, b, 0) for a, b in zip(ends[-2::-1], ends[:0:-1], strict=True)], []
+    cuts = np.unique((np.asarray(knots, dtype=float) - low) / width)
+    ends = [0.0, *cuts[(cuts > 0) & (cuts < 1)].tolist(), 1.0]
+    todo, pieces = [(a, b, 0) for a, b in zip(ends[:-1], ends[1:], strict=True)][::-1], []
     while todo:
         a, b, depth = todo.pop()
         middle, half = (a + b) / 2, (b - a) / 2

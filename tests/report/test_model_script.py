@@ -30,6 +30,7 @@ def clinic(seed=0, gaps=0.1):
             "__proto__": rng.normal(size=N),
             "three": rng.integers(0, 3, N).astype(float),
             "constant": np.ones(N),
+            "empty": np.full(N, np.nan),
             "constructor": levels[rng.integers(len(levels), size=N)],
             "smoker": rng.random(N) < 0.4,
         }

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from kan_tabular import KAAMClassifier, KAAMRegressor
 from kan_tabular.exceptions import LiveModelError
+from kan_tabular.report import payload as payload_module
 from kan_tabular.report.embed import json_for_html, packed
 from kan_tabular.report.payload import model_payload
 
@@ -217,3 +218,15 @@ def test_columns_without_numbers():
     assert (constant["low"], constant["high"], constant["typical"]) == (3.0, 3.0, 3.0)
     assert (flag["low"], flag["high"], flag["integer"], flag["step"]) == (0.0, 1.0, True, 1.0)
     assert flag["typical"] == float(np.median(X["flag"]))
+
+
+def test_large_models_do_without_the_interval_first(regressor, monkeypatch):
+    whole, bare = (len(json.dumps(model_payload(regressor, interval=i)["model"])) for i in (0.95, None))
+    monkeypatch.setattr(payload_module, "_LARGEST", whole)
+    assert "covariance" in model_payload(regressor)["model"]
+    monkeypatch.setattr(payload_module, "_LARGEST", whole - 1)
+    smaller = model_payload(regressor)
+    assert smaller["interval"] is None and "covariance" not in smaller["model"] and bare < whole / 2
+    monkeypatch.setattr(payload_module, "_LARGEST", bare - 1)
+    with pytest.raises(LiveModelError, match="MB is too large for the page"):
+        model_payload(regressor)

@@ -190,3 +190,15 @@ def test_steps_that_cannot_be_followed(step, says):
         pipeline = make_pipeline(SimpleImputer(), step, KAAMRegressor()).fit(X[NUMBERS], y)
     with pytest.raises(LiveModelError, match=says):
         model_payload(pipeline)
+
+
+@needs_node
+def test_an_encoder_fitted_to_an_array():
+    rng = np.random.default_rng(2)
+    X = np.array([rng.choice(["a", "b", "<"], N), rng.choice([0.5, 2.0], N)], dtype=object).T
+    y = (X[:, 0] == "a") + X[:, 1].astype(float) + 0.1 * rng.normal(size=N)
+    pipeline = make_pipeline(OneHotEncoder(sparse_output=False), KAAMRegressor()).fit(X, y)
+    payload = model_payload(pipeline)
+    answers = evaluate(payload, pd.DataFrame(X[:20], columns=["x0", "x1"]))
+    np.testing.assert_allclose(table(answers, "response")[:, 0], pipeline.predict(X[:20]), rtol=1e-9)
+    assert [f["levels"] for f in payload["features"]] == [["<", "a", "b"], ["0.5", "2"]]

@@ -8,9 +8,9 @@ from kan_tabular.exceptions import LiveModelError
 from kan_tabular.report.polynomials import piecewise_polynomials
 
 
-def read(function, low, high, x, cuts=()):
+def read(function, low, high, x, knots=()):
     """Values at `x` of what stands for `function`, and how many pieces and powers it has."""
-    breaks, origins, table = piecewise_polynomials(function, low, high, cuts)
+    breaks, origins, table = piecewise_polynomials(function, low, high, knots)
     ends = np.concatenate([[0.0], breaks, [1.0]])
     assert (np.diff(ends) > 0).all() and np.allclose(origins, (ends[:-1] + ends[1:]) / 2)
     z = (x - low) / (high - low)
@@ -46,7 +46,7 @@ def test_polynomials_are_one_piece_of_their_own_degree():
 def test_jumps_of_the_third_derivative_are_found_or_told():
     x = np.linspace(0, 1, 333)
     found, (many, _) = read(lambda x: np.clip(x - 0.3, 0, None)[:, None] ** 3, 0.0, 1.0, x)
-    told, (two, powers) = read(lambda x: np.clip(x - 0.3, 0, None)[:, None] ** 3, 0.0, 1.0, x, cuts=[0.3])
+    told, (two, powers) = read(lambda x: np.clip(x - 0.3, 0, None)[:, None] ** 3, 0.0, 1.0, x, knots=[-1.0, 0.3, 1.0])
     assert (two, powers) == (2, 4) and many > 5
     for values in (found, told):
         assert np.abs(values[:, 0] - np.clip(x - 0.3, 0, None) ** 3).max() < 3e-11

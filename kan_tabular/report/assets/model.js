@@ -129,10 +129,8 @@ const KanModel = (() => {
       const row = [1];
       let variance = 0;
       inputs.forEach((x, j) => {
-        // A level that training did not have: no column is anything but 0.
-        const own = columns[j](x);
-        for (const v of own) row.push(x === -1 && data.unseen[j] ? 0 : v);
-        if (x === -1) variance += data.unseen[j];
+        row.push(...columns[j](x));
+        if (x === -1) variance += data.unseen[j]; // a level that training did not have; numbers have 0
       });
       let k = 0;
       for (let a = 0; a < row.length; a++) {
