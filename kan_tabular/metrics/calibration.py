@@ -14,6 +14,8 @@ from kan_tabular.metrics.reading import read_binary, read_points
 
 #: Probabilities closer to 0 or 1 are moved here where a logit is taken: no finite logit is certainty.
 CLOSEST = 1e-6
+#: Logits that differ by less are those of one probability, computed in several ways.
+_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def calibration_measures(y_true, y_prob, *, sample_weight=None, pos_label=None, 
     read = read_binary(y_true, y_prob, sample_weight, pos_label, name="y_prob", probability=True)
     distance = np.abs(read.score - _Curve(read).frequency(read.score))
     e50, e90 = np.quantile(distance, [0.5, 0.9], weights=read.weight, method="inverted_cdf")
-    line = _Line(_logit(read.score), read.event.astype(float), read.weight)
+    line = _Line(_logits_of(read), read.event.astype(float), read.weight)
     return CalibrationMeasures(
         slope=line.slope(drop),
         intercept=line.intercept(drop),
@@ -190,8 +192,8 @@ class _Curve:
     def __init__(self, read):
         from kan_tabular import KAAMClassifier
 
-        model = KAAMClassifier(smoothing="reml", select=False)
-        self.model = model.fit(_logit(read.score)[:, None], read.event, sample_weight=read.weight)
+        model = KAAMClassifier(smoothing="reml", select=False, max_iter=1000)
+        self.model = model.fit(_logits_of(read)[:, None], read.event, sample_weight=read.weight)
 
     def frequency(self, probability):
         """Frequencies (m,) at probabilities (m,)."""
@@ -281,6 +283,12 @@ def _root(function, start, side):
         if (function(far) > 0) != (at_start > 0):
             return float(brentq(function, near, far))
         near, step = far, 2 * step
+
+
+def _logits_of(read):
+    """The logits (n,) of the probabilities, all the same if they differ by rounding only."""
+    x = _logit(read.score)
+    return np.full(len(x), x.mean()) if np.ptp(x) < _SAME else x
 
 
 def _logit(probability):

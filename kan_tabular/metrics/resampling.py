@@ -54,10 +54,16 @@ def bootstrap_interval(
 
     Raises
     ------
+    TypeError
+        If `metric` is no function.
     ValueError
         For rows of other lengths, fewer than two rows or groups, or a metric that is undefined in more than 5% of the
         resamples (fewer are left out).
     """
+    if not callable(metric):
+        raise TypeError(
+            f"metric={metric!r}: expected a function of y_true and y_pred, such as sklearn.metrics.r2_score."
+        )
     normal_quantile(confidence_level)
     check_count("n_resamples", n_resamples, 100)
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)

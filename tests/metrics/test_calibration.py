@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import expit, logit
-from scipy.stats import chi2
+from scipy.stats import binomtest, chi2
 from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 
@@ -79,12 +79,20 @@ def test_separated_classes_have_an_infinite_slope_with_a_finite_end(sign, border
     assert bound + best.fun == pytest.approx(DROP, abs=1e-6)
 
 
-def test_equal_probabilities_have_no_slope():
+def test_two_rows_do_not_exclude_a_falling_slope():
+    value, low, high = calibration_measures([0, 1], [0.4, 0.6]).slope
+    # exp(DROP) below certainty, at the intercept 0 that symmetry demands
+    assert value == high == np.inf and 2 * np.log(expit(low * logit(0.6))) == pytest.approx(-DROP)
+    assert low < 0
+
+
+@pytest.mark.parametrize("noise", [0, 1e-12])
+def test_equal_probabilities_have_no_slope(noise):
     y = np.resize([0, 1, 0, 0], 40)
-    measures = calibration_measures(y, np.full(40, 0.5))
+    measures = calibration_measures(y, 0.5 + noise * np.random.default_rng(0).normal(size=40))
     assert np.isnan(measures.slope.value) and measures.slope[1:] == (-np.inf, np.inf)
     assert measures.intercept.value == pytest.approx(logit(0.25))
-    assert measures.ici == pytest.approx(0.25) == measures.emax == measures.e50
+    np.testing.assert_allclose([measures.ici, measures.e50, measures.e90, measures.emax], 0.25)
 
 
 def test_certain_probabilities_count_as_one_millionth_away():
@@ -94,6 +102,8 @@ def test_certain_probabilities_count_as_one_millionth_away():
     found, expected = calibration_measures(y, certain), calibration_measures(y, close)
     np.testing.assert_allclose(found.slope, expected.slope, rtol=1e-9)
     np.testing.assert_allclose(found.intercept, expected.intercept, rtol=1e-9)
+    close[:4] = [2e-6, 2e-6, 1 - 2e-6, 1 - 2e-6]
+    assert not np.allclose(calibration_measures(y, close).slope, expected.slope, rtol=1e-4)
 
 
 def test_distances_are_those_of_the_truth():
@@ -118,14 +128,15 @@ def test_a_bent_truth_is_followed_and_right_probabilities_are_nearly_so():
 
 
 def test_the_smooth_curve_is_not_bent_to_the_horizontal():
-    """On 60 rows of right probabilities the curve averages to the diagonal; shrinking its slope would flatten it."""
+    """Right probabilities that hardly vary, 100 rows: on average the curve is as steep as the diagonal."""
     slopes = []
-    for seed in range(40):
-        y, p = rows(seed, 60, slope=1.0, intercept=0.0)
-        curve = smooth_calibration(y, p, grid=np.array([0.2, 0.6]))
-        slopes.append(np.diff(logit(curve.observed))[0] / np.diff(logit(curve.predicted))[0])
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(scale=0.4, size=100)
+        curve = smooth_calibration(rng.random(100) < expit(x), expit(x), grid=expit([-0.4, 0.4]))
+        slopes.append(np.diff(logit(curve.observed))[0] / 0.8)
     error = np.std(slopes) / np.sqrt(len(slopes))
-    assert np.mean(slopes) > 1 - 2.5 * error
+    assert abs(np.mean(slopes) - 1) < 2.6 * error
 
 
 def test_the_band_surrounds_the_curve_and_reaches_where_asked():
@@ -159,12 +170,18 @@ def test_groups_are_those_of_scikit_learn(strategy):
 
 def test_intervals_of_groups_are_wilsons():
     y, p = rows(10, 300)
-    groups = grouped_calibration(y, p, 6)
-    for row in groups.itertuples():
-        for end in (row.low, row.high):  # where the frequency is 1.96 standard errors away
-            assert abs(row.observed - end) == pytest.approx(1.959964 * np.sqrt(end * (1 - end) / row.weight), rel=1e-6)
-    sure = grouped_calibration([0, 0, 0, 1, 1], [0.1, 0.1, 0.1, 0.9, 0.9], 2)
-    assert sure["low"].iloc[0] == 0 and sure["high"].iloc[1] == 1 and sure["high"].iloc[0] > 0.4
+    for row in grouped_calibration(y, p, 6).itertuples():
+        reference = binomtest(round(row.observed * row.weight), int(row.weight)).proportion_ci(method="wilson")
+        np.testing.assert_allclose([row.low, row.high], [reference.low, reference.high], rtol=1e-10)
+
+
+def test_intervals_of_groups_without_exception_end_there():
+    for n in range(1, 200):
+        groups = grouped_calibration(np.repeat([0, 1], n), np.repeat([0.1, 0.9], n), 2)
+        assert groups["low"].iloc[0] == 0 and groups["high"].iloc[1] == 1
+        assert groups["high"].iloc[0] == pytest.approx(1 - groups["low"].iloc[1]) and groups["high"].iloc[0] > 1 / (
+            n + 1
+        )
 
 
 def test_equal_probabilities_stay_in_one_group():

@@ -166,15 +166,15 @@ def three_classes(n=150):
 )
 def test_more_classes_are_averaged_and_resampled_within(measure, score_of):
     y, scores = three_classes()
-    found = measure(y, scores, random_state=0, n_resamples=500)
+    found = measure(y, scores, random_state=0, n_resamples=300)
     assert found.value == pytest.approx(score_of(y, scores), rel=1e-12)
     assert measure(y, scores[:, ::-1], labels=["c", "b", "a"], n_resamples=100).value == pytest.approx(found.value)
     # The plain way: draw rows within each class, measure by scikit-learn.
     rng = np.random.default_rng(1)
     members = [np.flatnonzero(y == label) for label in "abc"]
-    drawn = [np.concatenate([rng.choice(own, len(own)) for own in members]) for _ in range(300)]
+    drawn = [np.concatenate([rng.choice(own, len(own)) for own in members]) for _ in range(200)]
     plain = np.quantile([score_of(y[rows], scores[rows]) for rows in drawn], [0.025, 0.975])
-    assert np.abs(plain - found[1:]).max() < 0.15 * np.ptp(plain)
+    assert np.abs(plain - found[1:]).max() < 0.2 * np.ptp(plain)
 
 
 def test_average_precision_of_two_classes():

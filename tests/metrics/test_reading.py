@@ -37,7 +37,7 @@ def numbers(result):
 def rows():
     rng = np.random.default_rng(0)
     p = np.round(rng.beta(2, 3, 90), 2)
-    return (rng.random(90) < p).astype(int), p, rng.integers(0, 4, 90)
+    return (rng.random(90) < p).astype(int), p, np.where(p < 0.3, 5, rng.integers(0, 3, 90))
 
 
 @pytest.mark.parametrize("name", MEASURES)
@@ -49,10 +49,11 @@ def test_weights_are_repeated_rows(name, rows):
     assert not np.allclose(weighted, numbers(MEASURES[name](y, p)))
 
 
-@pytest.mark.parametrize("weighted", [True, False])
-def test_weights_of_the_bootstrap_are_repeated_rows(weighted, rows):
+@pytest.mark.parametrize("grouped", [True, False])
+def test_weights_of_the_bootstrap_are_repeated_rows(grouped, rows):
     y, p, weight = rows
-    groups = np.arange(90) // 3 if weighted else None
+    weight[:6] = 0  # two whole groups are absent
+    groups = np.arange(90) // 3 if grouped else None
     found = metrics.bootstrap_interval(brier_score_loss, y, p, sample_weight=weight, groups=groups, **BOOTSTRAP)
     apart = [np.repeat(values, weight) for values in (y, p)]
     kept = None if groups is None else np.repeat(groups, weight)

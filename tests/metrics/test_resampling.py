@@ -102,3 +102,8 @@ def no_weights(y_true, y_pred):
 def test_bad_input_is_named(metric, y, prediction, options, message):
     with pytest.raises(ValueError, match=message):
         bootstrap_interval(metric, y, prediction, **options)
+
+
+def test_a_name_is_no_metric():
+    with pytest.raises(TypeError, match="metric='r2': expected a function"):
+        bootstrap_interval("r2", [1, 2, 3], [1, 2, 3])
