@@ -5,6 +5,7 @@ import numbers
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import KNNImputer, SimpleImputer
@@ -51,6 +52,20 @@ class Source:
             return "log-odds"
         return "log of target" if getattr(self.estimator, "loss", None) in LOG_LOSSES else "target"
 
+    def scale(self, class_=None):
+        """What an effect changes, in words: `response`, and of which class, target or quantile (default: the last)."""
+        if is_classifier(self.estimator):
+            return f"{self.response} of {self.estimator.classes_[-1] if class_ is None else class_}"
+        n = self.estimator.network_.n_outputs
+        return self.response if n == 1 else f"{self.response} {n - 1 if class_ is None else class_}"
+
+    def respond(self, eta):
+        """Probabilities of all classes, or means, (..., outputs) for linear predictors `eta` (..., n_outputs)."""
+        if self.classes is not None:
+            return softmax(eta, axis=-1)
+        mean = self.estimator.network_.likelihood.inverse_link(eta)
+        return np.concatenate([1 - mean, mean], axis=-1) if is_classifier(self.estimator) else mean
+
     def class_index(self, class_):
         """Position of `class_` (default: the last) in `classes`; None where there is one output only."""
         if self.classes is None:
@@ -66,13 +81,13 @@ class Source:
     def output(self, class_=None):
         """Column of the linear predictor for `class_`, or for a target or quantile that is named by its position.
 
-        By default the last class, or the first target.
+        By default the last, as of `shape_function`.
         """
         if self.classes is not None:
             return self.class_index(class_)
         n = self.estimator.network_.n_outputs
         if class_ is None:
-            return 0
+            return n - 1
         if n == 1 or class_ not in range(n):
             what = "give None, this model has one score" if n == 1 else f"expected a position up to {n - 1}"
             raise ValueError(f"class_={class_!r}: {what}.")
@@ -129,6 +144,21 @@ class Source:
         close = difflib.get_close_matches(str(feature), self.shown_names, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"choose from {_listing(self.shown_names)}."
         raise ValueError(f"features has {feature!r}, which is no feature of the model; {hint}")
+
+    def in_units(self, index, *arrays):
+        """The name of a numeric feature, and `arrays` of its values, in the units of the table where these are known.
+
+        Returns
+        -------
+        name : str
+            ``transformed <column>`` where preprocessing cannot be undone.
+        arrays : list of ndarray
+        """
+        name = self.shown_names[index]
+        if self.preprocessing is None or name not in self.columns:
+            return name, list(arrays)
+        shown = self.original_units(index, *arrays)
+        return (f"transformed {name}", list(arrays)) if shown is None else (name, shown)
 
     def original_units(self, index, *arrays):
         """`arrays` of values of one feature in the units of the original table.
@@ -194,7 +224,7 @@ def read_source(estimator, *, needs, display):
     if isinstance(model, type) or not hasattr(model, needs):
         kind = model.__name__ if isinstance(model, type) else type(model).__name__
         raise TypeError(
-            f"{display} needs a fitted model of this package (of some, KAAM only) or a pipeline that ends in one; "
+            f"{display} needs a fitted model of this package with a method {needs}, or a pipeline that ends in one; "
             f"{kind} has no method {needs}."
         )
     try:

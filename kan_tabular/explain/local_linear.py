@@ -75,8 +75,8 @@ def lime_explanation(
     background : table of shape (m, n_columns)
         Rows from whose cells LIME makes up others, such as (some of) the training rows.
     class_ : label, default=None
-        For more than two classes the one to explain (default: the last); for several targets or quantiles the position
-        of one (default: the first).
+        For more than two classes the one to explain, for several targets or quantiles the position of one (default: the
+        last).
     scale : {"link", "response"}, default="link"
         Explain the linear predictor, on which contributions add up, or what is predicted: the probability of the class
         (of two, the second), or the predicted value.

@@ -7,6 +7,7 @@ import numbers
 import numpy as np
 from scipy.stats import percentileofscore
 from sklearn.base import BaseEstimator, is_classifier
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from kan_tabular.encoding import read_table
@@ -275,11 +276,24 @@ class SimilarCases(BaseEstimator):
     def save(self, path):
         """Write the model and the cases to one file without pickle; `kan_tabular.load` reads it back.
 
-        The file holds what `query` may return of the cases, and the coordinates of all of them. A pipeline cannot be
-        written: fit on the table that its last step takes.
+        The file holds what `query` may return of the cases, and the coordinates of all of them.
+
+        Raises
+        ------
+        TypeError
+            If the model is a pipeline: its preprocessing cannot be written without pickle. Without it a file would take
+            rows in units that they are not in, and find the wrong cases in silence.
         """
         from kan_tabular.persistence import save
 
+        check_is_fitted(self)
+        if isinstance(self.estimator, Pipeline):
+            kind = type(self._source.estimator).__name__
+            raise TypeError(
+                f"cannot save cases of a Pipeline: steps before {kind} have no form without pickle. Give {kind} the "
+                "table itself (it needs no scaling, encoding or imputation), or fit the cases on what it gets, "
+                "SimilarCases(pipeline[-1]).fit(pipeline[:-1].transform(X)), and transform queries in the same way."
+            )
         save(self, path)
 
     def __sklearn_is_fitted__(self):

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from kan_tabular.encoding.table import label_of
 from kan_tabular.plots._style import quiet_spines, safe_labels, text_colour
 
 STRIP = 0.11  # share of a panel kept free for the density of the data
 MAX_LEVELS = 12  # levels of a category that stay readable in one panel
+_MISSING_ROW = -1.4  # below the levels of a category
 COMMON = 0.98  # share of the rows whose bands must fit into the panel
 POINTWISE, SIMULTANEOUS = ("lower", "upper"), ("lower_simultaneous", "upper_simultaneous")
 
@@ -48,8 +50,7 @@ def draw_numeric(ax, shapes, limits, *, styles, bands):
     """
     muted = text_colour()
     x = np.asarray(shapes[0].x, dtype=float)
-    known = x[np.isfinite(x)]  # a column that was all missing has no range
-    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    low, high = _range(shapes[0])
     width = (high - low) or 1.0
     _zero_line(ax.axhline)
     lines = []
@@ -64,7 +65,7 @@ def draw_numeric(ax, shapes, limits, *, styles, bands):
 
     right = high + 0.03 * width
     if shapes[0].missing is not None:
-        zone = (high + 0.05 * width, high + 0.19 * width)
+        zone = _missing_zone(low, high)
         ax.axvspan(*zone, color=muted, alpha=0.07, linewidth=0)
         offsets = _dodge(len(shapes), 0.09 * width)
         for shape, (colour, _), offset in zip(shapes, styles, offsets, strict=True):
@@ -98,8 +99,7 @@ def draw_category(ax, shapes, limits, *, styles, bands):
     muted = text_colour()
     shape = shapes[-1]
     weights = np.asarray(shape.density.weight, dtype=float)
-    shown = np.argsort(-weights, kind="stable")[:MAX_LEVELS]
-    shown = shown[np.argsort(np.asarray(shape.y)[shown], kind="stable")]
+    shown = _shown_levels(shape)
     rows = np.arange(len(shown))
     labels = safe_labels([shape.x[i] for i in shown], width=22)
     bottom = -0.6
@@ -123,12 +123,12 @@ def draw_category(ax, shapes, limits, *, styles, bands):
         lines += ax.plot(y, at, linestyle="", marker="o", markersize=size, color=colour, markerfacecolor=fill)
         if has_missing:
             value = shape.missing.value
-            ax.barh(-1.4 + offset, value, height=thickness, color=colour, alpha=0.22, linewidth=0)
-            _dot(ax, -1.4 + offset, shape.missing, colour, intervals=min(bands, 1), horizontal=True)
+            ax.barh(_MISSING_ROW + offset, value, height=thickness, color=colour, alpha=0.22, linewidth=0)
+            _dot(ax, _MISSING_ROW + offset, shape.missing, colour, intervals=min(bands, 1), horizontal=True)
 
     ticks, shares = list(rows), list(weights[shown])
     if has_missing:
-        ticks, labels, shares = [-1.4, *ticks], ["missing", *labels], [shape.missing.weight, *shares]
+        ticks, labels, shares = [_MISSING_ROW, *ticks], ["missing", *labels], [shape.missing.weight, *shares]
     strip = 0.85 * STRIP * np.asarray(shares) / (max(shares, default=0.0) or 1.0)
     ax.barh(ticks, strip, height=0.62, color=muted, alpha=0.3, linewidth=0, transform=ax.get_yaxis_transform())
     ax.set_yticks(ticks, labels, fontsize="small")
@@ -138,6 +138,55 @@ def draw_category(ax, shapes, limits, *, styles, bands):
     if len(shown) < len(weights):
         ax.set_title(f"{len(shown)} most common of {len(weights)} levels", fontsize="x-small", loc="right", pad=3)
     return lines
+
+
+def positions(shape, values):
+    """Where values of a feature lie along the axis of the panel that draws its `shape`.
+
+    Parameters
+    ----------
+    shape : shape
+        As drawn by `draw_numeric` or, last of its classes, by `draw_category`.
+    values : sequence of length n
+        Numbers, or labels of levels; missing ones in any form that pandas knows.
+
+    Returns
+    -------
+    positions : ndarray (n,)
+        NaN where the panel has no place for a value.
+    """
+    import pandas as pd
+
+    values = np.asarray(values, dtype=object)
+    missing = pd.isna(values)
+    out = np.full(len(values), np.nan)
+    if shape.kind == "numeric":
+        out[~missing] = values[~missing].astype(float)
+        zone = np.mean(_missing_zone(*_range(shape)))
+    else:
+        row = {str(shape.x[i]): row for row, i in enumerate(_shown_levels(shape))}
+        out[~missing] = [row.get(label_of(value), np.nan) for value in values[~missing]]
+        zone = _MISSING_ROW
+    if shape.missing is not None:
+        out[missing] = zone
+    return out
+
+
+def effects_at(shape, values):
+    """What the curve says at `values`, as `positions` takes them: (n,); numbers between its points by interpolation."""
+    import pandas as pd
+
+    values = np.asarray(values, dtype=object)
+    missing = pd.isna(values)
+    out = np.full(len(values), np.nan if shape.missing is None else shape.missing.value)
+    if shape.kind == "numeric":
+        x, y = np.asarray(shape.x, dtype=float), np.asarray(shape.y, dtype=float)
+        order = np.argsort(x, kind="stable")  # preprocessing may have turned the axis round
+        out[~missing] = np.interp(values[~missing].astype(float), x[order], y[order])
+    else:
+        own = dict(zip(map(str, shape.x), shape.y, strict=True))
+        out[~missing] = [own.get(label_of(value), 0.0) for value in values[~missing]]
+    return out
 
 
 def label_panel(ax, kind, name, effect_label):
@@ -151,6 +200,23 @@ def label_panel(ax, kind, name, effect_label):
         ax.set_ylabel(name)
         ax.set_xlabel(effect_label, fontsize="small")
         quiet_spines(ax, keep=("bottom",))
+
+
+def _range(shape):
+    x = np.asarray(shape.x, dtype=float)
+    known = x[np.isfinite(x)]  # a column that was all missing has no range
+    return (known.min(), known.max()) if known.size else (0.0, 1.0)
+
+
+def _missing_zone(low, high):
+    width = (high - low) or 1.0
+    return high + 0.05 * width, high + 0.19 * width
+
+
+def _shown_levels(shape):
+    """Positions of the levels that are drawn, from the bottom up."""
+    shown = np.argsort(-np.asarray(shape.density.weight, dtype=float), kind="stable")[:MAX_LEVELS]
+    return shown[np.argsort(np.asarray(shape.y)[shown], kind="stable")]
 
 
 def _edges(shape, band):

@@ -50,6 +50,44 @@ def new_figure(figsize):
     return figure
 
 
+def panel_axes(ax, n_panels, n_cols, size=(3.3, 2.8)):
+    """The axes of the panels as an array of shape (n_rows, n_cols), None where there is no panel.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes or array of Axes, or None
+        One axes for all panels, or one for each; by default a new figure, of `size` (inches) a panel.
+    n_panels, n_cols : int
+    size : (float, float)
+    """
+    check_count("n_cols", n_cols)
+    if ax is not None and np.ndim(ax) > 0:
+        axes = np.atleast_2d(np.asarray(ax, dtype=object))
+        if axes.size != n_panels:
+            raise ValueError(f"ax has {axes.size} axes, but there are {n_panels} features to draw.")
+        return axes
+    if ax is not None and n_panels == 1:
+        return np.array([[ax]], dtype=object)
+
+    n_cols = min(n_cols, n_panels)
+    n_rows = -(-n_panels // n_cols)
+    if ax is None:
+        width = 4.8 if n_cols == 1 else size[0] * n_cols
+        figure = new_figure((width, (size[1] + 0.6 if n_panels == 1 else size[1]) * n_rows))
+        grid = figure.add_gridspec(n_rows, n_cols)
+    else:
+        from matplotlib.gridspec import GridSpecFromSubplotSpec
+
+        ax.set_axis_off()
+        figure = ax.figure
+        gaps = {} if figure.get_layout_engine() else {"hspace": 0.6, "wspace": 0.45}
+        grid = GridSpecFromSubplotSpec(n_rows, n_cols, subplot_spec=ax.get_subplotspec(), **gaps)
+    axes = np.full(n_rows * n_cols, None, dtype=object)
+    for i in range(n_panels):
+        axes[i] = figure.add_subplot(grid[i // n_cols, i % n_cols])
+    return axes.reshape(n_rows, n_cols)
+
+
 def quiet_spines(ax, *, keep):
     """Hide all sides of the frame of `ax` but those named in `keep`."""
     for side, spine in ax.spines.items():

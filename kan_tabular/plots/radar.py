@@ -1,8 +1,6 @@
 """RadarDisplay: the prediction if only one feature departed from the average patient, feature by feature."""
 
 import numpy as np
-from scipy.special import softmax
-from sklearn.base import is_classifier
 
 from kan_tabular.explain.spaces import encode
 from kan_tabular.plots._style import (
@@ -113,18 +111,18 @@ class RadarDisplay:
         else:
             others = _effects(source, source.transform(cohort))
             means, importances = others.mean(0), others.var(0).mean(1)
-        respond = _responses(source, network.base + means.sum(0))
+        average = network.base + means.sum(0)
         output, prediction, name = source.prediction(taken, class_)
         near = None if neighbors is None else _effects(source, source.transform(neighbors))
         display = cls(
-            values=respond(effects - means)[0, :, output],
-            average=float(respond(np.zeros_like(means))[0, output]),
+            values=source.respond(average + effects - means)[0, :, output],
+            average=float(source.respond(average)[output]),
             importances=np.asarray(importances, dtype=float),
             feature_names=source.shown_names,
             data=shown_data(source, table, np.asarray(taken, dtype=object)[0]),
             prediction=prediction,
             prediction_name=name,
-            neighbors=None if near is None else respond(near - means)[:, :, output],
+            neighbors=None if near is None else source.respond(average + near - means)[:, :, output],
         )
         return display.plot(max_features=max_features, ax=ax)
 
@@ -247,20 +245,6 @@ def _new_polar_axes(labels):
 def _effects(source, table):
     """What each feature adds on its own (n, p, n_outputs), of rows as the model takes them."""
     return source.estimator.network_.effects(encode(source.estimator, table))
-
-
-def _responses(source, average):
-    """A function from departures (..., C) off the linear predictor `average` (C,) to predictions (..., outputs)."""
-    likelihood = source.estimator.network_.likelihood
-
-    def respond(departures):
-        eta = average + departures
-        if source.classes is not None:
-            return softmax(eta, axis=-1)
-        mean = likelihood.inverse_link(eta)
-        return np.concatenate([1 - mean, mean], axis=-1) if is_classifier(source.estimator) else mean
-
-    return respond
 
 
 def _nice_ticks(low, high):

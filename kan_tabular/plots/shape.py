@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from kan_tabular.plots import _panels
-from kan_tabular.plots._style import check_count, class_styles, new_figure, safe_labels, safe_text
+from kan_tabular.plots._style import class_styles, panel_axes, safe_labels, safe_text
 from kan_tabular.source import read_source
 
 
@@ -87,9 +87,7 @@ class ShapeDisplay:
             panel, name = in_original_units(source, i, panel)
             shapes.append(panel)
             names.append(name)
-        effect_label = f"effect on {source.response}"
-        if source.response == "log-odds" and len(classes) == 1:
-            effect_label += f" of {model.classes_[-1] if class_ is None else class_}"
+        effect_label = f"effect on {source.scale(class_) if len(classes) == 1 else source.response}"
         display = cls(shapes=shapes, feature_names=names, effect_label=effect_label)
         return display.plot(ax=ax, n_cols=n_cols, sharey=sharey)
 
@@ -112,9 +110,9 @@ class ShapeDisplay:
         """
         classes = list(self.shapes[0])
         names = self.feature_names or [next(iter(panel.values())).feature for panel in self.shapes]
-        self.axes_ = _panel_axes(ax, len(self.shapes), n_cols)
-        panel_axes = [panel_ax for panel_ax in self.axes_.ravel() if panel_ax is not None]
-        self.figure_ = panel_axes[0].figure
+        self.axes_ = panel_axes(ax, len(self.shapes), n_cols)
+        drawn_on = [panel_ax for panel_ax in self.axes_.ravel() if panel_ax is not None]
+        self.figure_ = drawn_on[0].figure
 
         styles = class_styles(len(classes))
         bands = 2 if len(classes) == 1 else 1 if len(classes) <= 3 else 0
@@ -126,7 +124,7 @@ class ShapeDisplay:
         effect_label = safe_text(self.effect_label, width=40)
         self.lines_ = []
         kinds = [next(iter(panel.values())).kind for panel in self.shapes]
-        for i, (panel, panel_ax, kind) in enumerate(zip(self.shapes, panel_axes, kinds, strict=True)):
+        for i, (panel, panel_ax, kind) in enumerate(zip(self.shapes, drawn_on, kinds, strict=True)):
             draw = _panels.draw_numeric if kind == "numeric" else _panels.draw_category
             lines = draw(panel_ax, list(panel.values()), limits[i], styles=styles, bands=bands)
             self.lines_.append(dict(zip(panel, lines, strict=True)))
@@ -136,7 +134,7 @@ class ShapeDisplay:
         if len(classes) > 1:
             # A curve shows colour and line style, so it makes the better key.
             key = self.lines_[kinds.index("numeric") if "numeric" in kinds else 0]
-            self._add_legend(panel_axes[0], list(key.values()), safe_labels(classes, width=24), own_figure=ax is None)
+            self._add_legend(drawn_on[0], list(key.values()), safe_labels(classes, width=24), own_figure=ax is None)
         return self
 
     def _add_legend(self, first_axes, handles, labels, *, own_figure):
@@ -147,36 +145,6 @@ class ShapeDisplay:
         n_lines = -(-len(labels) // n_columns)
         self.figure_.set_figheight(self.figure_.get_figheight() + 0.25 * n_lines + 0.15)
         self.figure_.legend(handles, labels, loc="outside upper center", ncols=n_columns, frameon=False)
-
-
-def _panel_axes(ax, n_panels, n_cols):
-    """The axes of the panels as an array of shape (n_rows, n_cols), None where there is no panel."""
-    check_count("n_cols", n_cols)
-    if ax is not None and np.ndim(ax) > 0:
-        axes = np.atleast_2d(np.asarray(ax, dtype=object))
-        if axes.size != n_panels:
-            raise ValueError(f"ax has {axes.size} axes, but there are {n_panels} features to draw.")
-        return axes
-    if ax is not None and n_panels == 1:
-        return np.array([[ax]], dtype=object)
-
-    n_cols = min(n_cols, n_panels)
-    n_rows = -(-n_panels // n_cols)
-    if ax is None:
-        width = 4.8 if n_cols == 1 else 3.3 * n_cols
-        figure = new_figure((width, (3.4 if n_panels == 1 else 2.8) * n_rows))
-        grid = figure.add_gridspec(n_rows, n_cols)
-    else:
-        from matplotlib.gridspec import GridSpecFromSubplotSpec
-
-        ax.set_axis_off()
-        figure = ax.figure
-        gaps = {} if figure.get_layout_engine() else {"hspace": 0.6, "wspace": 0.45}
-        grid = GridSpecFromSubplotSpec(n_rows, n_cols, subplot_spec=ax.get_subplotspec(), **gaps)
-    axes = np.full(n_rows * n_cols, None, dtype=object)
-    for i in range(n_panels):
-        axes[i] = figure.add_subplot(grid[i // n_cols, i % n_cols])
-    return axes.reshape(n_rows, n_cols)
 
 
 def _changed(shape, **changes):
@@ -211,16 +179,12 @@ def _with_data(shape, column):
 def in_original_units(source, index, panel):
     """The panel and its name, in the units of the original table where preprocessing can be undone."""
     name = source.shown_names[index]
-    if source.preprocessing is None or name not in source.columns:
-        return panel, name
-    if next(iter(panel.values())).kind != "numeric":
+    if source.preprocessing is None or next(iter(panel.values())).kind != "numeric":
         return panel, name
     restored = {}
     for class_, shape in panel.items():
-        arrays = source.original_units(index, np.asarray(shape.x, float), np.asarray(shape.density.edges, float))
-        if arrays is None:
-            return panel, f"transformed {name}"
-        x, edges = arrays
+        arrays = np.asarray(shape.x, dtype=float), np.asarray(shape.density.edges, dtype=float)
+        name, (x, edges) = source.in_units(index, *arrays)
         density = SimpleNamespace(edges=edges, weight=shape.density.weight)
         restored[class_] = _changed(shape, feature=name, x=x, density=density)
     return restored, name

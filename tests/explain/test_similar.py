@@ -479,9 +479,21 @@ def test_what_cannot_be_saved_is_refused(model, tmp_path):
     with pytest.raises(NotFittedError):
         SimilarCases(model).save(tmp_path / "cases.kan")
     pipeline = make_pipeline(StandardScaler(), KAAMClassifier()).fit(TABLE[["age"]], DIED)
-    with pytest.raises(TypeError, match="parameter estimator is a Pipeline"):
+    with pytest.raises(TypeError, match=r"cases of a Pipeline.*SimilarCases\(pipeline\[-1\]\)\.fit\(pipeline\[:-1\]"):
         SimilarCases(pipeline).fit(TABLE[["age"]]).save(tmp_path / "cases.kan")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_the_refusal_advises_works(tmp_path):
+    numbers = TABLE[["age", "lactate"]].fillna(0.0)
+    pipeline = make_pipeline(StandardScaler(), KAAMClassifier()).fit(numbers, DIED)
+    cases = SimilarCases(pipeline[-1]).fit(pipeline[:-1].transform(numbers), DIED)
+    cases.save(tmp_path / "cases.kan")
+    found = kan_tabular.load(tmp_path / "cases.kan").kneighbors(pipeline[:-1].transform(numbers[:5]))
+    np.testing.assert_array_equal(found, SimilarCases(pipeline).fit(numbers, DIED).kneighbors(numbers[:5]))
+    alone = make_pipeline(KAAMClassifier()).fit(numbers, DIED)  # nothing before the model
+    with pytest.raises(TypeError, match="cases of a Pipeline.*Give KAAMClassifier the table itself"):
+        SimilarCases(alone).fit(numbers).save(tmp_path / "alone.kan")
 
 
 def test_estimators_keep_no_rows(model):

@@ -129,3 +129,16 @@ def test_main_effects_of_networks_are_drawn_without_bands(mixed, response):
         assert len(ax.collections) == 1 or next(iter(panel.values())).kind == "category"
         assert np.isfinite(ax.get_xlim()).all() and np.isfinite(ax.get_ylim()).all()
         assert not [c for c in ax.collections if hasattr(c, "get_segments") and len(c.get_segments())]
+
+
+def test_variance_importance_of_a_pipeline_is_that_of_its_contributions(breast):
+    """Apellaniz et al. (2025): the variance of a feature's part of the log-odds over the rows."""
+    X, y = breast
+    X = X.iloc[:, :6]
+    pipeline = make_pipeline(StandardScaler(), KAAMClassifier()).fit(X, y)
+    display = ImportanceDisplay.from_estimator(pipeline, X[:200], kind="variance")
+    scaled = (X[:200] - X.mean()) / X.std(ddof=0)
+    shapes = [pipeline[-1].shape_function(j, grid=scaled.iloc[:, j]) for j in range(6)]
+    expected = [shape.y.var() for shape in shapes]
+    np.testing.assert_allclose(display.importances, expected, rtol=0, atol=1e-9)
+    assert list(display.feature_names) == list(X) and max(expected) > 0.1
