@@ -5,11 +5,12 @@ Usage::
     OMP_NUM_THREADS=1 python examples/benchmarks/report.py --out docs/benchmarks/report.md
 
 Data: 24 numeric columns, a tenth of two of them missing, and 6 categories; 2,000 training and 2,000 test rows. Each
-build runs in a process of its own, so that "first" includes importing what it needs (of shap and matplotlib, too, where
-they are installed); "again" is the next one in that process. The browser is the system's Chromium, without a network:
-"usable" is when the page has been parsed and the panel has computed its first answer (the end of DOMContentLoaded, from
-the start of the navigation), "answer" the time from an input event to the page with the new answer written, both as the
-median over `OPENINGS` openings of the file. Needs playwright (extra ``test``) and chromium.
+build runs in a process of its own, so that "first" includes importing what it needs (shap and matplotlib, too, where
+they are installed); "again" is the next one in that process. With one thread, seconds of the processor are those of a
+core that nobody else uses. The browser is the system's Chromium, without a network: "usable" is when the page has been
+parsed and the panel has computed its first answer (the end of DOMContentLoaded, from the start of the navigation),
+"answer" the time from an input event to the page with the new answer written, both as the median over `OPENINGS`
+openings of the file. Needs playwright (extra ``test``) and chromium.
 """
 
 import argparse
@@ -42,7 +43,7 @@ def simulate(seed=0):
 
 
 def build(name, path, pipe):
-    """Fit a model and build its report twice; sends the two times in seconds."""
+    """Fit a model and build its report twice; sends the two times in seconds of the processor."""
     import kan_tabular
     from kan_tabular.report import build_report
 
@@ -56,9 +57,9 @@ def build(name, path, pipe):
     model = getattr(kan_tabular, kind)(random_state=0).fit(X[:ROWS], y[:ROWS])
     times = []
     for _ in range(2):
-        start = time.perf_counter()
+        start = time.process_time()
         build_report(model, X[ROWS:], y[ROWS:], path, outcome="outcome", n_training=ROWS, patients=[0, 1])
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     pipe.send(times)
 
 
@@ -103,7 +104,7 @@ def page(rows):
         "# Time and size of a report",
         "",
         f"{N_NUMERIC} numeric columns, {N_CATEGORIES} categories, {ROWS:,} test rows, two patients",
-        "(`examples/benchmarks/report.py`). Seconds to build on one thread (first: with imports), size of the",
+        "(`examples/benchmarks/report.py`). Seconds of one core to build (first: with imports), size of the",
         "file, and milliseconds in Chromium without a network: until the page can be used, and from an input to its",
         "answer.",
         "",

@@ -12,6 +12,7 @@ from kan_tabular.report.svg import Chart, track
 N_POINTS = 80
 #: Levels of a category that are shown at once, and most that are listed at all; the common ones.
 SHOWN_LEVELS, LISTED_LEVELS = 6, 40
+_REACH_ROWS = 300  # test rows that say how far bars of contributions reach; networks take long to explain
 _MISSING_ZONE = 72  # pixels at the right of a curve for the effect of a missing value
 OVERLAP = 0.8  # as `concurvity()` documents: above this a curve should not be read on its own
 
@@ -69,8 +70,11 @@ def curves(subject, order):
 
 def usual_reach(subject):
     """What the strongest feature adds in 19 of 20 test rows, by output: the scale of bars of contributions."""
-    explained = subject.source.estimator.explain(subject.source.transform(subject.X))
-    sizes = np.abs(np.asarray(explained.values, dtype=float)).reshape(len(subject.y), len(subject.source.names), -1)
+    step = -(-len(subject.y) // _REACH_ROWS)
+    some = subject.X.iloc[::step] if hasattr(subject.X, "iloc") else subject.X[::step]
+    explained = subject.source.estimator.explain(subject.source.transform(some))
+    values = np.asarray(explained.values, dtype=float)
+    sizes = np.abs(values).reshape(len(values), len(subject.source.names), -1)
     return np.quantile(sizes, 0.95, axis=0).max(0).tolist()
 
 

@@ -189,6 +189,18 @@ def test_patients_are_loaded_with_new_levels_and_missing_values(tmp_path, open_r
     assert opened.problems == []
 
 
+def test_numbers_as_levels_are_known_when_a_patient_is_loaded(tmp_path, open_report):
+    X = table()[["age"]].assign(grade=pd.Categorical(np.arange(N) % 3 + 1))
+    y = np.where(X["grade"].astype(int) + np.random.default_rng(0).logistic(size=N) > 2, "ill", "well")
+    model = KAAMClassifier().fit(X, y)
+    build_report(model, X, y, tmp_path / "report.html", patients=[1])
+    opened = open_report(tmp_path / "report.html")
+    opened.page.locator("#load-patient").select_option(label="Row 1")
+    assert opened.field("grade").locator("option").all_inner_texts() == ["1", "2", "3"]
+    assert opened.field("grade").locator("option:checked").inner_text() == "2"
+    assert opened.number("#risk") == pytest.approx(model.predict_proba(X.iloc[[1]])[0, 1], abs=1e-6)
+
+
 def test_the_class_menu_changes_curves_and_panel(tmp_path, open_report):
     X = table()
     y = outcome(X, 3)

@@ -111,11 +111,13 @@
     return {
       get: () => choices[Number(select.value)],
       set: (value) => {
-        let k = choices.indexOf(value);
+        // The model reads 3, 3.0 and "3" alike, and true as 1.
+        const text = String(typeof value === "boolean" ? Number(value) : value);
+        let k = value === null ? choices.indexOf(null) : choices.findIndex((c) => c !== null && c === text);
         if (k < 0) { // a patient's level that training did not have
           choices.push(value);
           k = choices.length - 1;
-          select.append(make("option", { value: k }, value === null ? "missing" : `${value} (new)`));
+          select.append(make("option", { value: k }, value === null ? "missing" : `${text} (new)`));
         }
         select.value = String(k);
       },
