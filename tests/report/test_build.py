@@ -10,12 +10,14 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 from sklearn import metrics as skm
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import NotFittedError
 
 import kan_tabular.files
 from kan_tabular import KAAMClassifier, KAAMRegressor, SymbolicRegressor
+from kan_tabular.encoding import read_table
 from kan_tabular.explain import SimilarCases
 from kan_tabular.report import build_report
 
@@ -140,6 +142,10 @@ def test_a_threshold_moves_the_counts(model, tmp_path):
     sensitivity = (flagged & (y == "well")).sum() / (y == "well").sum()
     assert f'<td class="number strong">{100 * sensitivity:.1f}%</td>' in text
     assert "at least 20%" in Page(text).words
+    expected = skm.confusion_matrix(y == "well", flagged)
+    assert expected.min() >= 5
+    shown = re.findall(r'<td class="number">(\d+)</td>', text[text.index('class="matrix"') :])
+    assert shown[:4] == [str(n) for n in expected.ravel()]
 
 
 def test_no_row_is_in_the_page(page, model):
@@ -264,9 +270,45 @@ def test_patients_with_similar_cases(model, tmp_path):
             assert name in words
     assert "Mrs A" in words and "Mr B" in words
     assert "data of single people" in words
-    values = model.explain(X.iloc[[4]]).values[0]
-    for value in values:
-        assert f"{value:+.2f}".replace("-", "\N{MINUS SIGN}") in words
+    explained, eta = model.explain(X.iloc[[4]]), model.decision_function(X.iloc[[4]])[0]
+    numbers = [*explained.values[0], explained.base_values[0], eta]
+    texts = [f"{number:+.2f}".replace("-", "\N{MINUS SIGN}") for number in numbers]
+    assert [text for text in texts if text not in words] == []
+    assert f"From the average ({texts[-2]}) to this prediction ({texts[-1]})" in words
+    Z = model.encoder_.transform(read_table(X.iloc[[4]]))
+    low, high = expit(eta + np.array([-1.959964, 1.959964]) * model.network_.standard_error(Z)[0, 0])
+    assert f"{100 * p[4]:.1f}% {100 * low:.1f}% to {100 * high:.1f}%" in words
+
+
+def bars(text, label):
+    """Grey bars of the first chart of that name."""
+    chart = text[text.index(f'aria-label="{label}') :]
+    return chart[: chart.index("</svg>")].count('class="density"')
+
+
+def test_bars_of_small_groups_are_not_drawn(model, tmp_path):
+    X, y = table()
+    text = {k: built(tmp_path / f"{k}.html", model, X, y, min_group=k, n_training=400) for k in (1, 8)}
+    edges, weight = model.shape_function("age").density.edges, model.shape_function("age").density.weight
+    assert len(edges) == len(weight) + 1
+    assert bars(text[1], "Effect of age") == (weight > 0).sum()
+    assert bars(text[8], "Effect of age") == (np.round(400 * weight) >= 8).sum() < (weight > 0).sum()
+    counts = np.histogram(model.predict_proba(X)[:, 1], np.linspace(0, 1, 41))[0]
+    assert bars(text[1], "Calibration of") == (counts > 0).sum()
+    assert bars(text[8], "Calibration of") == (counts >= 8).sum() < (counts > 0).sum()
+
+
+def test_rare_levels_are_folded_and_their_share_is_a_bound(tmp_path):
+    rng = np.random.default_rng(7)
+    level = rng.choice([f"level {k}" for k in range(9)], 300, p=[0.2] * 4 + [0.04] * 5)
+    level[:3] = "rare"
+    X, y = pd.DataFrame({"level": level, "x": rng.normal(size=300)}), rng.integers(0, 2, 300)
+    model = KAAMClassifier().fit(X, y)
+    text = built(tmp_path / "r.html", model, X, y, n_training=300)
+    assert "4 rarer levels" in text
+    rows = dict(re.findall(r'<tr><th scope="row">([^<]+)</th>.*?<td class="number">([^<]+)</td></tr>', text))
+    assert rows["rare"] == "&lt; 1.7%" and rows["level 0"] == f"{100 * (level == 'level 0').mean():.1f}%"
+    assert text.index("level 0</th>") < text.index("rarer levels") < text.index("rare</th>")
 
 
 @pytest.mark.parametrize(
