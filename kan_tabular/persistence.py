@@ -24,7 +24,7 @@ from importlib import import_module
 import numpy as np
 
 import kan_tabular
-from kan_tabular import files
+from kan_tabular import _files
 from kan_tabular.bases import REGISTRY, Basis
 from kan_tabular.exceptions import ModelFileError
 
@@ -37,6 +37,8 @@ _SPEC, _ARRAYS = "model.json", "arrays.safetensors"
 # The only classes a file can name. Each has `_get_state() -> (attributes, arrays)` and the classmethod
 # `_from_state(params, attributes, arrays)`.
 _ESTIMATORS = {
+    "ConformalClassifier": "kan_tabular.uncertainty.classifier",
+    "ConformalRegressor": "kan_tabular.uncertainty.regressor",
     "DualChannelKAN": "kan_tabular.estimators.dual_channel",
     "KAAMClassifier": "kan_tabular.estimators.additive",
     "KAAMRegressor": "kan_tabular.estimators.additive",
@@ -81,12 +83,12 @@ def save(estimator, path):
 
     check_is_fitted(estimator)
     target = check_target(path)
-    files.write_atomically(target, _pack(*_describe(estimator)))
+    _files.write_atomically(target, _pack(*_describe(estimator)))
 
 
 def check_target(path):
     """Where a model would be written: links resolved, and refused with `save`'s errors if it cannot be."""
-    return files.check_target(path, example="model.kan", error=ModelFileError)
+    return _files.check_target(path, example="model.kan", error=ModelFileError)
 
 
 def load(path):

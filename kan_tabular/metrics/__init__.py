@@ -1,7 +1,7 @@
 """How good predictions are, and how sure that is: discrimination, calibration and usefulness, with intervals.
 
-What scikit-learn measures it measures best; these functions add intervals, and what it lacks. Weights are frequencies:
-weight 2 is the row twice, weight 0 is the row absent.
+Intervals for measures that scikit-learn has, and measures that it lacks. Weights are frequencies: weight 2 is the row
+twice, weight 0 is the row absent.
 """
 
 from importlib import import_module

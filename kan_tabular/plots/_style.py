@@ -1,6 +1,7 @@
 """What all displays share: colours, text that is safe to draw, numbers, a figure to draw on."""
 
 import numbers
+import textwrap
 import unicodedata
 
 import numpy as np
@@ -126,6 +127,12 @@ def safe_labels(texts, width=None):
         same = list(dict.fromkeys(owners[label]))
         labels.append(_escape(label if len(same) == 1 else f"{label} ({same.index(text) + 1})"))
     return labels
+
+
+def wrapped_labels(texts, width):
+    """`safe_labels` on up to two lines of at most `width` characters, so that long names differ as long as they can."""
+    labels = safe_labels(texts, width=2 * width - 4)
+    return ["\n".join(textwrap.wrap(label, width, break_on_hyphens=False)) for label in labels]
 
 
 def number_format(scale):

@@ -14,6 +14,7 @@ from kan_tabular.plots._style import (
     safe_labels,
     safe_text,
     text_colour,
+    wrapped_labels,
     write_value,
 )
 from kan_tabular.plots.shape import in_original_units
@@ -162,9 +163,10 @@ class DependenceDisplay:
         if sharey:
             limits = [(min(low for low, _ in limits), max(high for _, high in limits))] * len(limits)
         label = safe_text(self.effect_label, width=44)
+        names = wrapped_labels([panel.name for panel in self.panels], width=28)
         self.dots_ = [
-            _draw(panel_ax, panel, limit, label)
-            for panel_ax, panel, limit in zip(drawn_on, self.panels, limits, strict=True)
+            _draw(panel_ax, panel, name, limit, label)
+            for panel_ax, panel, name, limit in zip(drawn_on, self.panels, names, limits, strict=True)
         ]
         return self
 
@@ -206,7 +208,7 @@ def _limits(panel):
     return min(low, panel.changes.min()), max(high, panel.changes.max())
 
 
-def _draw(ax, panel, limits, effect_label):
+def _draw(ax, panel, name, limits, effect_label):
     shape = panel.shape
     draw = _panels.draw_numeric if shape.kind == "numeric" else _panels.draw_category
     (line,) = draw(ax, [shape], limits, styles=[(text_colour(), "-")], bands=0)
@@ -226,7 +228,7 @@ def _draw(ax, panel, limits, effect_label):
         low, high = sorted(ax.get_xlim())
         margin = 0.03 * (high - low)
         ax.set_xlim(min(low, seen.min(initial=low) - margin), max(high, seen.max(initial=high)))
-    _panels.label_panel(ax, shape.kind, safe_text(panel.name, width=24), effect_label)
+    _panels.label_panel(ax, shape.kind, name, effect_label)
     return dots
 
 
@@ -234,7 +236,7 @@ def _coloured_dots(ax, x, y, panel):
     style = {"s": 9, "linewidths": 0, "alpha": 0.75, "zorder": 3}
     if panel.partner is None:
         return ax.scatter(x, y, color=palette()[0], **style)
-    values, title = panel.partner_values, safe_text(panel.partner, width=30)
+    values, (title,) = panel.partner_values, wrapped_labels([panel.partner], width=30)
     if values.dtype.kind == "f":
         known = values[~np.isnan(values)]
         if len(np.unique(known)) > FEW:

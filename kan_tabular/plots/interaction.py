@@ -14,6 +14,7 @@ from kan_tabular.plots._style import (
     safe_labels,
     safe_text,
     text_colour,
+    wrapped_labels,
 )
 from kan_tabular.source import read_source
 
@@ -125,14 +126,14 @@ class InteractionDisplay:
         for pair, panel_ax in zip(self.pairs, drawn_on, strict=True):
             numbers = [axis.labels is None for axis in (pair.first, pair.second)]
             if numbers == [True, False]:
-                _draw_lines(panel_ax, pair, 1.06 * largest, safe_text(self.effect_label, width=44))
+                _draw_lines(panel_ax, pair, 1.06 * largest, self.effect_label)
             else:
                 (_draw_map if all(numbers) else _draw_grid)(panel_ax, pair, shades)
                 mapped.append(panel_ax)
         self.colorbar_ = None
         if mapped:
             self.colorbar_ = self.figure_.colorbar(shades, ax=mapped, shrink=0.8, aspect=28)
-            self.colorbar_.set_label(safe_text(self.effect_label, width=60))
+            self.colorbar_.set_label(wrapped_labels([self.effect_label], width=30)[0])
             self.colorbar_.outline.set_visible(False)
         return self
 
@@ -256,7 +257,9 @@ def _draw_lines(ax, pair, limit, effect_label):
     strip = 0.03 + 0.022 * len(shown)
     ax.set_ylim(-limit - 2 * limit * strip / (1 - strip), limit)
     ax.set_xlim(*sorted(number.edges[[0, -1]]))
-    ax.legend(title=safe_text(category.name, width=28), frameon=False, fontsize="x-small", title_fontsize="x-small")
+    ax.legend(
+        title=wrapped_labels([category.name], width=24)[0], frameon=False, fontsize="x-small", title_fontsize="x-small"
+    )
     _label(ax, number.name, effect_label)
     quiet_spines(ax, keep=("left", "bottom"))
     if len(shown) < category.n_levels:
@@ -283,8 +286,9 @@ def _readable(shade):
 
 
 def _label(ax, x, y):
-    ax.set_xlabel(safe_text(x, width=28))
-    ax.set_ylabel(safe_text(y, width=44), fontsize="small" if len(y) > 24 else None)
+    x, y = wrapped_labels([x, y], width=28)
+    ax.set_xlabel(x)
+    ax.set_ylabel(y, fontsize="small" if "\n" in y else None)
     ax.tick_params(labelsize="small")
     quiet_spines(ax, keep=())
 

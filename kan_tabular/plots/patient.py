@@ -15,6 +15,7 @@ from kan_tabular.plots._style import (
     quiet_spines,
     safe_text,
     text_colour,
+    wrapped_labels,
     write_prediction,
     write_value,
 )
@@ -204,10 +205,11 @@ class PatientDisplay:
         limits = [_panels.effect_limits([panel.shape], _bands(panel.shape)) for panel in self.panels]
         marks = np.concatenate([[panel.effect, *panel.neighbor_effects] for panel in self.panels])
         limits = min(min(low for low, _ in limits), marks.min()), max(max(high for _, high in limits), marks.max())
-        for i, panel in enumerate(self.panels):
+        names = wrapped_labels([panel.name for panel in self.panels], width=28)
+        for i, (panel, name) in enumerate(zip(self.panels, names, strict=True)):
             ax = self.figure_.add_subplot(grid[1 + i // n_cols, i % n_cols])
             self.axes_[i // n_cols, i % n_cols] = ax
-            self._draw_panel(ax, panel, limits, styles)
+            self._draw_panel(ax, panel, name, limits, styles)
         return self
 
     def _draw_response(self, ax, styles):
@@ -236,7 +238,7 @@ class PatientDisplay:
         self.figure_.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize="small")
         quiet_spines(ax, keep=("left", "bottom"))
 
-    def _draw_panel(self, ax, panel, limits, styles):
+    def _draw_panel(self, ax, panel, name, limits, styles):
         shape, numeric = panel.shape, panel.shape.kind == "numeric"
         draw = _panels.draw_numeric if numeric else _panels.draw_category
         draw(ax, [shape], limits, styles=[(text_colour(), "-")], bands=_bands(shape))
@@ -250,7 +252,7 @@ class PatientDisplay:
             low, high = ax.get_xlim()
             margin = 0.03 * (high - low)
             ax.set_xlim(min(low, seen.min(initial=high) - margin), max(high, seen.max(initial=low) + margin))
-        _panels.label_panel(ax, shape.kind, safe_text(panel.name, width=24), "effect")
+        _panels.label_panel(ax, shape.kind, name, "effect")
         value = "missing" if panel.value is None else write_value(panel.value)
         effect = number_format(abs(panel.effect))(panel.effect, sign="+")
         # On the left, where neither the note on missing values nor that on levels is.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 
+from kan_tabular._files import check_target, write_atomically
 from kan_tabular.exceptions import LiveModelError
-from kan_tabular.files import check_target, write_atomically
 from kan_tabular.report.card import model_card
 from kan_tabular.report.curves import curves, importances, usual_reach
 from kan_tabular.report.formula import formula_section

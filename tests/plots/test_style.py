@@ -7,7 +7,7 @@ import pytest
 from matplotlib.cbook import is_math_text
 
 from kan_tabular.plots import ContributionDisplay, ImportanceDisplay, ShapeDisplay, _style
-from kan_tabular.plots._style import number_format, safe_labels, safe_text
+from kan_tabular.plots._style import number_format, safe_labels, safe_text, wrapped_labels
 
 
 @pytest.mark.parametrize("name", ["$x$", "a $x_1$ and $100", "$$", "\\$a$b$", "$"])
@@ -77,6 +77,14 @@ def test_colours_follow_the_page():
     matplotlib.rcParams["text.color"] = "white"
     dark = _style.palette()
     assert set(light) == set(dark) and light[0] != dark[0]
+
+
+def test_long_names_take_two_lines_and_stay_apart():
+    names = [f"laboratory measurement number {j} (mmol/l)" for j in (1, 2)] + ["n" * 300, "short", "$" + "m" * 300]
+    labels = wrapped_labels(names, 28)
+    assert labels[0].replace("\n", " ") == names[0] and len(set(labels)) == 5 and labels[3] == "short"
+    assert all(len(line) <= 28 for label in labels for line in label.split("\n"))
+    assert max(label.count("\n") for label in labels) == 1
 
 
 def test_more_classes_than_colours_differ_by_line_style():

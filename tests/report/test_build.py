@@ -15,7 +15,7 @@ from sklearn import metrics as skm
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import NotFittedError
 
-import kan_tabular.files
+import kan_tabular._files
 from kan_tabular import KAAMClassifier, KAAMRegressor, SymbolicRegressor
 from kan_tabular.encoding import read_table
 from kan_tabular.explain import SimilarCases
@@ -229,7 +229,7 @@ def test_it_is_written_whole_or_not_at_all(model, tmp_path, monkeypatch):
     def no_space(_):
         raise OSError("no space")
 
-    monkeypatch.setattr(kan_tabular.files.os, "fsync", no_space)
+    monkeypatch.setattr(kan_tabular._files.os, "fsync", no_space)
     with pytest.raises(OSError, match="no space"):
         build_report(model, X, y, path)
     assert path.read_text() == "before" and [p.name for p in tmp_path.iterdir()] == ["r.html"]

@@ -1,4 +1,4 @@
-"""Files that are either complete or not there."""
+"""Files that are either whole or not there."""
 
 import os
 import secrets
@@ -32,7 +32,20 @@ def check_target(path, *, example, error=ValueError):
 
 
 def write_atomically(target, content):
-    """Replace the file `target` by `content` (bytes), or leave it as it was."""
+    """Write bytes to a file beside `target` and rename it: readers, and other writers, never see half a file.
+
+    Parameters
+    ----------
+    target : str or path-like
+        An existing file is replaced, and its permissions are kept.
+    content : bytes
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written to; `target` is then as it was, and nothing else is left behind.
+    """
+    target = os.fspath(target)
     temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)[:100]}.{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
