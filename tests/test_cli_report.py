@@ -26,6 +26,13 @@ def test_a_report_of_a_file(files, tmp_path):
         assert text in page
 
 
+def test_a_calibrated_model_shows_its_sets(files, tmp_path):
+    assert run("fit", "patients.csv", "--target", "died", "--out", "c.kan", "--conformal", 0.3).exit_code == 0
+    result = run("report", "c.kan", "patients.csv", "--target", "died")
+    assert result.exit_code == 0, result.output
+    assert '"conformal":{"confidence_level":0.9,"kind":"lac"' in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

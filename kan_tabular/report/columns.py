@@ -103,10 +103,8 @@ def _shares(network, tables):
 
 def _numbers(feature, density, edges, column):
     """Range, quantiles and step of a numeric column in the units of the original table."""
-    low, high = sorted(_undone(value, column) for value in (feature.low, feature.high))
+    low, high = _undone(feature.low, column), _undone(feature.high, column)
     edges = column.undo(edges)
-    if edges[0] > edges[-1]:
-        edges, density = edges[::-1], density[::-1]
     integer = _looks_whole(low, high, edges, density)
     width = high - low
     step = 1.0 if integer or not width else float(10.0 ** np.floor(np.log10(width / 100)))

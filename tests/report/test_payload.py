@@ -210,14 +210,15 @@ def test_what_the_panel_asks_for(regressor):
     assert c["kind"] == "category" and c["levels"] == ["u", "v"] and c["typical"] == "v" and c["low"] is None
 
 
-def test_columns_without_numbers():
+def test_what_the_panel_asks_of_odd_columns():
     X, y = table()
-    X = X.assign(empty=np.nan, constant=3.0, flag=X["a"] > 0)
-    empty, constant, flag = model_payload(KAAMRegressor().fit(X, y))["features"][3:]
+    X = X.assign(empty=np.nan, constant=3.0, flag=X["a"] > 0, tenths=np.arange(len(X)) % 101 / 10)
+    empty, constant, flag, tenths = model_payload(KAAMRegressor().fit(X, y))["features"][3:]
     assert (empty["low"], empty["typical"], empty["missing"]) == (None, None, True)
     assert (constant["low"], constant["high"], constant["typical"]) == (3.0, 3.0, 3.0)
     assert (flag["low"], flag["high"], flag["integer"], flag["step"]) == (0.0, 1.0, True, 1.0)
     assert flag["typical"] == float(np.median(X["flag"]))
+    assert (tenths["low"], tenths["high"], tenths["integer"], tenths["step"]) == (0.0, 10.0, False, 0.1)
 
 
 def test_large_models_do_without_the_interval_first(regressor, monkeypatch):
