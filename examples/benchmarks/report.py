@@ -92,6 +92,7 @@ def measure(browser, folder):
         receive, send = context.Pipe(duplex=False)
         process = context.Process(target=build, args=(name, path, send))
         process.start()
+        send.close()  # so that a build that fails is an error here, too
         first, again = receive.recv()
         process.join()
         opened = np.median([open_page(browser, path) for _ in range(OPENINGS)], axis=0)
