@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from formula_cases import HOSTILE
+from formula_cases import CASES, HOSTILE
+from formula_cases import table as formula_rows
 from live_model import contributions, needs_node, payload_and_answers, table, trial_rows
 from scipy.special import expit
 from scipy.stats import norm
@@ -12,6 +13,9 @@ from sklearn.base import is_classifier
 from kan_tabular import KAAMClassifier, KAAMRegressor, SymbolicClassifier, SymbolicRegressor
 from kan_tabular.bases import families
 from kan_tabular.encoding import read_table
+from kan_tabular.exceptions import LiveModelError
+from kan_tabular.likelihoods import Gaussian
+from kan_tabular.symbolic.network import FormulaNetwork
 
 pytestmark = needs_node
 N = 240
@@ -188,3 +192,30 @@ def test_arrays_and_categories_that_are_numbers():
     assert [f["name"] for f in payload["features"]] == ["x0", "x1", "x2"]
     assert payload["features"][2]["levels"] == sorted(["0.5", "1e-05", "3", "-2"])
     assert not any(answer["extrapolates"] for answer in answers)
+
+
+def as_estimator(formula):
+    """A formula in the place of a fitted estimator, centred nowhere."""
+    p, n = len(formula.features), len(formula.outputs)
+    edges = [np.array([f.low, f.high]) for f in formula.features]
+    sizes = np.zeros((p, n)), np.zeros(p), np.zeros(p)
+    model = SymbolicRegressor()
+    model.network_ = FormulaNetwork(formula, Gaussian(), *sizes, [np.ones(1)] * p, edges)
+    model.n_features_in_ = p
+    return model
+
+
+def test_every_function_of_formulas():
+    formula = CASES["every function"]
+    rows = formula_rows(formula, 300)
+    answers = payload_and_answers(as_estimator(formula), rows)[1]
+    expected = formula.evaluate(rows)
+    assert np.isfinite(expected).all() and np.nanmax(np.abs(rows.to_numpy())) == 1e4
+    np.testing.assert_allclose(table(answers, "eta"), expected, rtol=1e-9, atol=1e-9)
+    (parts,) = formula.contributions_encoded(rows.to_numpy())
+    np.testing.assert_allclose(contributions(answers)[0][:, :, 0], parts, rtol=1e-9, atol=1e-9)
+
+
+def test_formulas_with_hidden_nodes_are_refused():
+    with pytest.raises(LiveModelError, match="hidden nodes"):
+        payload_and_answers(as_estimator(CASES["several targets"]), None)
