@@ -110,13 +110,8 @@ def _picture(subject, name, shape, limits, bands):
         y_label=f"effect on {subject.scale}",
         right=12 if shape.missing is None else _MISSING_ZONE,
     )
-    edges, weight = np.asarray(shape.density.edges, float), np.asarray(shape.density.weight, float)
-    if len(edges) == len(weight) + 1 and len(weight):
-        order = slice(None) if edges[0] <= edges[-1] else slice(None, None, -1)
-        edges, weight = edges[order], weight[order]
-        weight = np.where([subject.few(w) for w in weight], 0.0, weight)
-        widths = np.diff(edges)
-        chart.histogram(edges, np.divide(weight, widths, out=np.zeros_like(weight), where=widths > 0), "density")
+    if shape.density.edges is not None:  # a column that was all missing has none
+        _draw_density(subject, chart, np.asarray(shape.density.edges, float), np.asarray(shape.density.weight, float))
     chart.line(span_x, (0.0, 0.0), "zero")
     for band, class_ in ((SIMULTANEOUS, "band-wide"), (POINTWISE, "band"))[2 - bands :]:
         chart.band(x[thin], *(edge[thin] for edge in _edges(shape, band)), class_)
@@ -124,6 +119,14 @@ def _picture(subject, name, shape, limits, bands):
     if shape.missing is not None:
         _draw_missing(chart, shape.missing, _share(subject, shape.missing.weight), bands)
     return chart.markup()
+
+
+def _draw_density(subject, chart, edges, weight):
+    if edges[0] > edges[-1]:  # in units that run the other way
+        edges, weight = edges[::-1], weight[::-1]
+    weight = np.where([subject.few(w) for w in weight], 0.0, weight)
+    widths = np.diff(edges)
+    chart.histogram(edges, np.divide(weight, widths, out=np.zeros_like(weight), where=widths > 0), "density")
 
 
 def _draw_missing(chart, missing, share, bands):

@@ -391,3 +391,13 @@ def test_arrays_and_other_tables(tmp_path):
     frame = pl.DataFrame({"a": X[:, 0], "b": X[:, 1]})
     model = KAAMRegressor().fit(frame, y)
     assert "<h4>a</h4>" in built(tmp_path / "r.html", model, frame, y)
+
+
+def test_columns_that_say_nothing_are_shown(tmp_path):
+    X, y = table()
+    X = X.assign(constant=1.0, gone=np.nan, flag=pd.array(X["age"] > 60, dtype="boolean"))
+    X["ward"] = X["ward"].replace("west", "")
+    model = KAAMClassifier().fit(X, y)
+    text = built(tmp_path / "r.html", model, X, y, patients=[0])
+    assert text.count('<figure class="panel">') == 6 and bars(text, "Effect of gone") == 0
+    assert "gone number 200" in Page(text).words
