@@ -101,6 +101,24 @@ def test_extending_guide(monkeypatch):
     assert list(names["found"].terms_["function"]) == ["softsign"]
 
 
+def test_materials_page():
+    """The numbers it quotes, and what it says about its made-up alloys."""
+    names = run_python("docs/materials.md")
+    assert len(names["messages"]) == 6 and "'_' at position 3, where an element symbol" in names["messages"][0]
+    importances = names["importances"]
+    assert importances["VEC"] > 3 * importances["mixing_enthalpy"] and importances["cold work"] > 0.2
+    # Along Cox's direction from CoCrFeNi (VEC 8.25), VEC falls by 5.25 for each unit of aluminium (VEC 3).
+    np.testing.assert_allclose(names["effect"].effect, [0, 80 * 0.525, 80 * 1.05], atol=8)
+    assert sorted(line.get_label() for line in names["lines"].lines_) == ["Al", "Co", "Cr", "Fe", "Ni"]
+    assert names["steel"].notna().all(axis=None) and names["described"].notna().all(axis=None)
+    assert names["element_properties"]().loc["Mn", "radius"] == 135.7
+    radii = dict.fromkeys((127.0, 135.7))
+    for radius in radii:
+        featurizer = names["CompositionFeaturizer"](properties={"Mn": {"radius": radius}})
+        radii[radius] = featurizer.fit_transform(["CoCrFeMnNi"])["size_difference"].item()
+    assert [round(size) for size in radii.values()] == [1, 3]
+
+
 def test_families_page():
     """Its table has all families, and the sizes and condition numbers that its code gives."""
     page = (ROOT / "docs" / "bases" / "index.md").read_text(encoding="utf-8")
