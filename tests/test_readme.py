@@ -67,7 +67,7 @@ def test_user_guide():
     assert (names["sd"] > names["se"]).all() and names["sd"][0] == pytest.approx(25, rel=0.2)
     assert names["fixed"].edf_["age"] < 1.1
     lines = [line for block in blocks("docs/user-guide.md", "sh") for line in block.splitlines()]
-    assert len(lines) == 4
+    assert len(lines) == 5
     for line in lines:
         program, *arguments = shlex.split(line)
         assert program == "kan-tabular"
@@ -75,6 +75,11 @@ def test_user_guide():
         assert result.exit_code == 0, result.output
     assert Path("predictions.csv").stat().st_size > 0 and Path("why.png").stat().st_size > 0
     assert "linear_predictor" in Path("risk.sql").read_text(encoding="utf-8")
+
+
+def test_report_page():
+    run_python("docs/report.md")
+    assert "<h1>Risk of death in hospital</h1>" in Path("report.html").read_text(encoding="utf-8")
 
 
 def test_extending_guide(monkeypatch):
