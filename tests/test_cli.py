@@ -411,7 +411,7 @@ def test_demo_writes_what_it_says():
     assert result.exit_code == 0, result.output
     assert "held out (5-fold cross-validation): AUC 0.99" in result.stdout
     assert "written to here/demo/" in result.stdout
-    names = {"shapes.png", "importance.png", "contribution.png", "predictions.csv", "model.kan"}
+    names = {"shapes.png", "importance.png", "contribution.png", "predictions.csv", "model.kan", "report.html"}
     assert set(os.listdir("here/demo")) == names
     assert all(name in result.stdout for name in names)
     for name in names:
