@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import sympy
-from _common import append_line, read_lines, table
+from _common import append_line, read_lines
 from _feynman_laws import DEVELOPMENT, LAWS, equal_up_to_constants, read
 
 HERE = Path(__file__).resolve().parent
@@ -43,7 +43,9 @@ def fingerprint(method):
     """Of the code that a method's results depend on."""
     package = HERE.parents[1] / "kan_tabular"
     folders = ("estimators", "fitted", "symbolic", "training", "solvers", "encoding")
-    paths = [p for f in folders for p in (package / f).rglob("*.py")] if method == "own" else [HERE / "_feynman_peer.py"]
+    paths = (
+        [p for f in folders for p in (package / f).rglob("*.py")] if method == "own" else [HERE / "_feynman_peer.py"]
+    )
     return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(paths))).hexdigest()[:12]
 
 
@@ -108,8 +110,9 @@ def own(args):
                 record = find(law, noise)
                 record |= judged(law, record["formula"], law.symbols)
                 hits += record["solved"]
+                mark = "solved" if record["solved"] else "equal" if record["equal"] else "-"
                 print(
-                    f"{law.name:10} {noise:.0%} {'solved' if record['solved'] else 'equal' if record['equal'] else '-':6}"
+                    f"{law.name:10} {noise:.0%} {mark:6}"
                     f" {record['fit_s']:.1f}+{record['cpu_s'] - record['fit_s']:.1f} s  {record['unexplained']:.1e}"
                     f"  {record['formula'][:150]}",
                     flush=True,
@@ -117,7 +120,7 @@ def own(args):
         print(f"{hits} solved")
         return
     done = finished("own")
-    for noise in NOISES:
+    for noise in [args.noise] if args.noise is not None else NOISES:
         for law in LAWS:
             if (law.name, noise) not in done:
                 record = find(law, noise)
@@ -158,6 +161,7 @@ def main(argv=None):
         command.set_defaults(do=do)
         if do is own:
             command.add_argument("--development", action="store_true", help="other formulas, nothing is kept")
+            command.add_argument("--noise", type=float, help="only this level of noise")
             command.add_argument("--only", help="development formulas whose name holds this")
         if do is peers:
             command.add_argument("--peers-python", required=True, help="the Python of an environment with both")

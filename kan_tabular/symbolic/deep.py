@@ -13,10 +13,12 @@ from kan_tabular.symbolic.structure import StructureSearch
 
 #: Share of the variance of the network's output that pruned columns may take with them, of what fidelity leaves.
 _PRUNED_SHARE = 0.05
+#: How many times its loss a network may have then.
+_PRUNED_LOSS = 1.05
 #: Columns that a structure is sought in, at most: the most important.
 _MOST_COLUMNS = 5
 #: Structures whose constants are fitted to the response, and steps of that.
-_REFITTED, _STEPS = 24, 25
+_REFITTED, _STEPS = 48, 25
 #: Share of the variance that a formula need not explain: a network has errors of its own; a target only rounding.
 _OWN_ERROR, _ROUNDING = 1e-4, 1e-16
 
@@ -43,8 +45,10 @@ def pruned_columns(network, rows, fidelity):
     total = max(float(variance(rows.eta, rows.weights).mean()), 1e-300)
     alone = [_changed(network, rows, [j], total) for j in range(len(network.features))]
     dropped = []
+    most = _PRUNED_LOSS * rows.response.deviance(rows.eta) if not isinstance(rows.response, Imitation) else np.inf
     for j in np.argsort([share for share, _ in alone], kind="stable").tolist():
-        if _changed(network, rows, [*dropped, j], total)[0] > budget:
+        share, eta = _changed(network, rows, [*dropped, j], total)
+        if share > budget or (np.isfinite(most) and rows.response.deviance(eta) > most):
             break
         dropped.append(j)
     eta = _changed(network, rows, dropped, total)[1] if dropped else rows.eta
@@ -117,7 +121,9 @@ def joint_misfit(model, rows):
     eta = np.broadcast_to(model.predictor(), rows.eta.shape)
     if isinstance(response, Imitation):
         total = float(variance(rows.eta, rows.weights).mean())
-        return n * np.log(float(np.average((eta - rows.eta) ** 2, axis=0, weights=rows.weights).mean()) / total + _OWN_ERROR)
+        return n * np.log(
+            float(np.average((eta - rows.eta) ** 2, axis=0, weights=rows.weights).mean()) / total + _OWN_ERROR
+        )
     if response.scale_known:
         return response.deviance(eta)
     return n * np.log(response.deviance(eta) / n + _ROUNDING * float(variance(rows.eta, rows.weights).mean()))

@@ -138,7 +138,9 @@ class Formula(Node):
     @property
     def joint_columns(self):
         """Names of the columns that meet others in a hidden node."""
-        joint = {c for s in self.outputs for t in s.terms if not isinstance(t.argument, str) for c in self.columns_of(t)}
+        joint = {
+            c for s in self.outputs for t in s.terms if not isinstance(t.argument, str) for c in self.columns_of(t)
+        }
         return [f.name for f in self.features if f.name in joint]
 
     @property
@@ -201,7 +203,8 @@ class Formula(Node):
 
     def evaluate_joint(self, Z):
         """What the terms in hidden nodes add to each output (n, n_outputs)."""
-        return self._values_of([Sum(0.0, [t for t in s.terms if not isinstance(t.argument, str)]) for s in self.outputs], Z)
+        joint = [[t for t in s.terms if not isinstance(t.argument, str)] for s in self.outputs]
+        return self._values_of([Sum(0.0, terms) for terms in joint], Z)
 
     def _sum(self, node, columns, values, n):
         out = np.full(n, node.constant)

@@ -55,9 +55,7 @@ class Shape:
 
     def filled(self, values):
         """The expression with numbers for its constants, arguments of curves apart."""
-        return self.expression.xreplace(
-            {c: _number(v) for c, v in zip(self.constants, values, strict=True)}
-        )
+        return self.expression.xreplace({c: _number(v) for c, v in zip(self.constants, values, strict=True)})
 
 
 def _number(value):

@@ -10,6 +10,7 @@ All are ranked by what it costs to describe them, as curves are (`edge`).
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,13 +21,15 @@ from kan_tabular.symbolic.inventory import Inventory
 #: Rows on which expressions are compared; the best are measured on all.
 _ROWS = 224
 #: Expressions of a sum, of the small sums beside a factor, factors.
-_MOST_TERMS, _MORE_TERMS, _FEW_TERMS, _MOST_FACTORS, _FEW_FACTORS = 2000, 500, 110, 1000, 250
+_FEW_TERMS, _MOST_FACTORS, _FEW_FACTORS = 110, 1000, 250
 #: Candidates kept of each form, and for the joint fit.
-_KEPT, _CURVES = 12, 16
+_KEPT, _CURVES = 50, 16
 #: Sums of each kind that grow, steps of that, and their most terms.
 _SEEDS, _CLIMBS, _LONGEST = 4, 6, 4
 #: The search ends when this many times the share of the variance that need not be explained is left.
 _EXACT = 100.0
+#: Numbers below this share of the largest count as zero where that has no inverse; rows that an inverse may leave out.
+_SMALL, _LEFT_OUT = 1e-7, 0.03
 #: Cost of a node of an expression: it is chosen among many.
 _NODE = 3.0 * UNIT
 
@@ -42,7 +45,7 @@ def _sympy(name):
 
 @dataclass(frozen=True)
 class Outer:
-    """A function g, its derivative, where it may be used, and y from ``s = g(y)`` (`sign`: that of all y)."""
+    """A function g, its derivative, rows where it may be used, and y from ``s = g(y)`` (`sign`: that of most y)."""
 
     name: str
     g: object
@@ -54,25 +57,26 @@ class Outer:
 
 
 def _one_sign(y):
-    return np.abs(y).min() > 1e-3 * np.abs(y).max() and (y.min() > 0) == (y.max() > 0)
+    sign = 1 if y.mean() >= 0 else -1
+    return sign * y > _SMALL * np.abs(y).max()
 
 
 OUTERS = (
-    Outer("y", lambda y: y, np.ones_like, lambda y: True, lambda s, sign: s, None, 0),
+    Outer("y", lambda y: y, np.ones_like, lambda y: np.isfinite(y), lambda s, sign: s, None, 0),
     Outer("1/y", lambda y: 1 / y, lambda y: y**-2.0, _one_sign, lambda s, sign: 1 / s, "1/x"),
     Outer("y^2", lambda y: y**2, lambda y: 2 * np.abs(y), _one_sign, lambda s, sign: sign * s**_half(), "sqrt"),
     Outer("1/y^2", lambda y: y**-2.0, lambda y: 2 * np.abs(y) ** -3.0, _one_sign,
           lambda s, sign: sign * s ** -_half(), "1/sqrt"),
     Outer("log", lambda y: np.log(np.abs(y)), lambda y: 1 / np.abs(y), _one_sign,
           lambda s, sign: sign * _sympy("exp")(s, sign), "exp"),
-    Outer("exp", np.exp, np.exp, lambda y: np.abs(y).max() < 12, _sympy("log"), "log"),
+    Outer("exp", np.exp, np.exp, lambda y: np.abs(y) < 12, _sympy("log"), "log"),
     Outer("sqrt", lambda y: np.sqrt(np.abs(y)), lambda y: 0.5 / np.sqrt(np.abs(y)), _one_sign,
           lambda s, sign: sign * s**2, "square"),
-    Outer("sin", np.sin, lambda y: np.maximum(np.cos(y), 1e-3), lambda y: np.abs(y).max() <= np.pi / 2 + 0.02,
+    Outer("sin", np.sin, lambda y: np.maximum(np.cos(y), 1e-3), lambda y: np.abs(y) <= np.pi / 2,
           _sympy("asin"), "arcsin"),
     Outer("cos", np.cos, lambda y: np.maximum(np.sin(y), 1e-3),
-          lambda y: y.min() > -0.02 and y.max() < np.pi + 0.02, _sympy("acos"), "arcsin"),
-    Outer("tan", np.tan, lambda y: 1 + np.tan(y) ** 2, lambda y: np.abs(y).max() < 1.55, _sympy("atan"), "arctan"),
+          lambda y: (y >= 0) & (y <= np.pi), _sympy("acos"), "arcsin"),
+    Outer("tan", np.tan, lambda y: 1 + np.tan(y) ** 2, lambda y: np.abs(y) < 1.55, _sympy("atan"), "arctan"),
 )  # fmt: skip
 
 
@@ -143,7 +147,7 @@ class StructureSearch:
         mean = np.average(y, weights=weights)
         self.tss = float(weights @ (y - mean) ** 2)
         self.found = {}
-        self.marks = {}
+        self.marks, self.frames = {}, {}
         self._fill()
 
     # ---- what is enumerated
@@ -157,15 +161,23 @@ class StructureSearch:
         plain = inv.monomials(columns, p, (1, -1))
         pairs = [inv.sum(i, k, s) for a, i in enumerate(single) for k in single[a + 1 :] for s in (1, -1)]
         arguments = inv.ordered([*narrow, *plain, *pairs])[:160]
-        functions = [inv.call(name, i) for i in arguments for name in ("sin", "cos", "exp", "log")]
-        functions += [inv.call("exp", i, -1) for i in arguments]
+        calls = [inv.call(name, i) for i in arguments for name in ("sin", "cos", "exp", "log")]
+        calls = inv.ordered([*calls, *(inv.call("exp", i, -1) for i in arguments)])
+        functions = [*calls, *(inv.power(i, 2.0) for i in calls)]
         functions += [inv.power(i, e) for i in arguments for e in (2.0, 0.5, -0.5, -1.0, -2.0, 3.0, -3.0)]
-        functions += [inv.power(i, 2.0) for i in functions if i]
         functions = inv.ordered(functions)
         few = [f for f in functions if inv.sizes[f] <= 4]
         mixed = [inv.product(f, m) for f in functions for m in narrow if inv.sizes[f] + inv.sizes[m] <= 8]
-        mixed += [inv.product(f, g) for k, f in enumerate(few[:60]) for g in few[k + 1 : 60]]
-        self.terms = inv.ordered([*wide, *functions, *pairs, *mixed])[:_MOST_TERMS]
+        roots = [inv.power(i, 0.5) for i in narrow if inv.sizes[i] <= 3]
+        rooted = inv.ordered(inv.product(f, r) for f in calls if inv.sizes[f] <= 2 for r in roots)
+        waves = inv.ordered(inv.product(f, m) for f in functions[: 2 * len(calls)] if f for m in narrow[:12])
+        both = [inv.product(f, g) for k, f in enumerate(few[:60]) for g in few[k + 1 : 60]]
+        both = inv.ordered(both)
+        mixed = inv.ordered(mixed)
+        self.more = [*wide[:110], *calls[:130], *functions[:60], *pairs, *waves[:160]]
+        self.terms = [*wide[:450], *pairs, *functions[:400], *both[:450], *waves[:450], *rooted[:250], *mixed[:600]]
+        self.more, self.terms = (list(dict.fromkeys(i for i in own if i)) for own in (self.more, self.terms))
+        self.smallest = inv.ordered(self.terms)[:_FEW_TERMS]
         self.matrix, self.term_sizes = inv.matrix(self.terms), np.array([inv.sizes[i] for i in self.terms])
         small = inv.ordered([*narrow, *[f for f in functions if inv.sizes[f] <= 3]])[:60]
         sums = [inv.sum(a, b, s) for k, a in enumerate(small) for b in small[k + 1 :] for s in (1, -1)]
@@ -175,19 +187,24 @@ class StructureSearch:
         powers = [inv.power(c, e) for c in sums for e in (-1.0, 0.5, -0.5)]
         powers += [inv.power(c, e) for c in sums[:600] for e in (2.0, -2.0)]
         logs = [inv.call("log", c) for c in ones if c]
-        self.factors = inv.ordered([*powers, *sums, *logs, *functions, *wide])[:7000]
+        self.factors = inv.ordered([*powers, *sums, *logs, *functions, *wide, *waves[:400]])[:7000]
         self.narrow = narrow[:30]
+        self.powers = {inv.power(i, e) for i in single for e in (1, 2.0, -1.0, -2.0, 0.5)} - {None}
         self.scalars = list(dict.fromkeys([*wide[:500], *plain, *pairs, *functions[:500], *inv.ordered(sums)[:1800]]))
         self.scalars = [i for i in self.scalars if i]
 
     def run(self):
         """The best structures of all forms, the cheapest first; what leaves nothing ends the search."""
         allowed = {c.name for c in self.candidates}
-        outers = [o for o in OUTERS if (o.needs is None or o.needs in allowed) and o.allowed(self.y)]
+        outers = [o for o in OUTERS if (o.needs is None or o.needs in allowed) and self._usable(o)]
         y, *others = outers
-        forms = [lambda: self._products(outers), self._factor_and_one, lambda: self._pairs(y, 0, self.terms), self._curves]
-        forms += [lambda o=o: self._pairs(o, 0, self.terms[: _MOST_TERMS // 2]) for o in others]
-        forms += [lambda: self._factors(y, self.narrow, _MORE_TERMS), lambda: self._factors(y, self.factors[:_MOST_FACTORS])]
+        forms = [lambda: self._products(outers), self._factor_and_one]
+        forms += [lambda: self._pairs(y, 0, self.terms), self._curves]
+        forms += [lambda o=o: self._pairs(o, 0, self.more) for o in others]
+        forms += [lambda: self._factors(y, self.narrow, self.more)]
+        forms += [lambda: self._factors(y, self.factors[:_MOST_FACTORS])]
+        forms += [lambda o=o: self._triples(o, [0], self.terms) for o in outers]
+        forms += [lambda o=o: self._triples(o, self.narrow, self.more[:300]) for o in outers]
         forms += [self._longer]
         forms += [lambda o=o: self._curves(o) for o in others]
         forms += [lambda o=o: self._factors(o, self.factors[:_FEW_FACTORS]) for o in others]
@@ -222,11 +239,10 @@ class StructureSearch:
         self.found[key] = Structure(outer, factor, terms)
         cache = {}
         with np.errstate(all="ignore"):
-            t, r = outer.g(self.y), 1 / outer.slope(self.y)
+            root, b = self._target(outer, self.y, np.sqrt(self.weights))
             v = self.inventory.evaluate(factor, self.X, cache)
             columns = [self.inventory.evaluate(u, self.X, cache) for u in terms]
-            D = (v * r * np.sqrt(self.weights))[:, None] * np.column_stack([*columns, np.ones(len(t))])
-            b = t * r * np.sqrt(self.weights)
+            D = (v * root)[:, None] * np.column_stack([*columns, np.ones(len(b))])
         if not (np.isfinite(D).all() and np.isfinite(b).all()):
             return self.found[key]
         for own, columns in (((*terms, 0), D), (terms, D[:, :-1])):
@@ -243,11 +259,22 @@ class StructureSearch:
                 )
         return self.found[key]
 
+    def _usable(self, outer):
+        return np.average(outer.allowed(self.y), weights=self.weights) >= 1 - _LEFT_OUT
+
     def _frame(self, outer, v):
         """Weighted ones and targets (n,) of the few rows: what ``(c_0 + ...)`` has to be times v."""
+        root, b = self.frames.setdefault(outer.name, self._target(outer, self.some, np.sqrt(self.w)))
+        return v * root, b
+
+    @staticmethod
+    def _target(outer, y, root):
+        """Square roots of weights in the scale of g(y), and g(y) times these: 0 where g may not be used."""
         with np.errstate(all="ignore"):
-            root = np.sqrt(self.w) / outer.slope(self.some)
-            return v * root, outer.g(self.some) * root
+            own = root / outer.slope(y)
+            target = outer.g(y) * own
+        fine = outer.allowed(y) & np.isfinite(own) & np.isfinite(target)
+        return np.where(fine, own, 0.0), np.where(fine, target, 0.0)
 
     # ---- forms
 
@@ -269,7 +296,7 @@ class StructureSearch:
     def _factor_and_one(self):
         """``y = v (c_0 + c_1 u)`` for all factors and small u at once."""
         inv, root = self.inventory, np.sqrt(self.w)
-        numbers = self.terms[:300]
+        numbers = self.more
         U, b = inv.matrix(numbers), self.some * root
         U2, own = U**2, np.array([inv.sizes[i] for i in numbers])
         found = []
@@ -294,12 +321,12 @@ class StructureSearch:
         cost = self.n * np.log(share + max(floor, self.floor))
         return np.where(np.isfinite(cost), cost, np.inf)
 
-    def _factors(self, outer, factors, count=_FEW_TERMS):
+    def _factors(self, outer, factors, numbers=None):
         """``g(y) = v (c_0 + c_1 u_1 + c_2 u_2)`` for pairs of the smallest u."""
-        numbers = self.terms[:count]
+        numbers = self.smallest if numbers is None else numbers
         U, found = self.inventory.matrix(numbers), []
         for factor in factors:
-            found += self._best_pairs(outer, factor, numbers, U, 2)
+            found += self._best_pairs(outer, factor, numbers, U, 4)
         for _, factor, terms in sorted(found)[: 2 * _KEPT]:
             self.measure(outer, factor, terms)
 
@@ -312,9 +339,9 @@ class StructureSearch:
         ones, b = self._frame(outer, self.inventory.values[factor])
         if not (np.isfinite(ones).all() and np.isfinite(b).all()):
             return []
-        if len(numbers) not in self.marks:
+        if id(numbers) not in self.marks:
             sizes = _NODE * np.array([self.inventory.sizes[i] for i in numbers])
-            self.marks[len(numbers)] = np.where(np.tri(len(numbers), dtype=bool), np.inf, sizes[:, None] + sizes)
+            self.marks[id(numbers)] = np.where(np.tri(len(numbers), dtype=bool), np.inf, sizes[:, None] + sizes)
         q = ones / np.sqrt(ones @ ones)
         A = U * ones
         whole = np.einsum("ln,ln->l", A, A)
@@ -327,9 +354,40 @@ class StructureSearch:
         gain = c[:, None] ** 2 + c**2 - 2 * c[:, None] * c * G
         with np.errstate(all="ignore"):
             gain = np.where(slack > 1e-8, gain / slack, np.maximum(c[:, None] ** 2, c**2))
-        cost = self._rough_cost(np.maximum(b @ b - gain, 0.0) / b0) + self.marks[len(numbers)]
+        cost = self._rough_cost(np.maximum(b @ b - gain, 0.0) / b0) + self.marks[id(numbers)]
         own = _NODE * self.inventory.sizes[factor]
         return [(v + own, factor, (numbers[i], numbers[j])) for v, i, j in _least(cost, kept)]
+
+    def _triples(self, outer, factors, numbers):
+        """``g(y) = v (c_0 + c_1 f_1(x_i) + c_2 f_2(x_k) + c_3 u)``: two powers of columns and any of the terms."""
+        U, found = self.inventory.matrix(numbers), []
+        sizes = _NODE * np.array([self.inventory.sizes[i] for i in numbers])
+        singles = [k for k, i in enumerate(numbers) if i in self.powers]
+        for factor in factors:
+            ones, b = self._frame(outer, self.inventory.values[factor])
+            q = ones / np.sqrt(ones @ ones)
+            A = U * ones
+            whole = np.einsum("ln,ln->l", A, A)
+            A -= (A @ q)[:, None] * q
+            b0, b = b @ b, b - (b @ q) * q
+            norm = np.einsum("ln,ln->l", A, A)
+            A *= np.where(norm > 1e-10 * whole, 1 / np.sqrt(np.maximum(norm, 1e-300)), 0.0)[:, None]
+            G, c = A[singles] @ A.T, A @ b
+            for one, two in itertools.combinations(range(len(singles)), 2):
+                i, j = singles[one], singles[two]
+                slack = 1 - G[one, j] ** 2
+                if slack < 1e-8 or norm[i] == 0 or norm[j] == 0:
+                    continue
+                # What is orthogonal to the first of the two, then to both.
+                cj, gj = (c[j] - G[one, j] * c[i]) / np.sqrt(slack), (G[two] - G[one, j] * G[one]) / np.sqrt(slack)
+                left = 1 - G[one] ** 2 - gj**2
+                gain = np.where(left > 1e-7, (c - G[one] * c[i] - gj * cj) ** 2 / np.maximum(left, 1e-7), 0.0)
+                rest = np.maximum(b @ b - c[i] ** 2 - cj**2 - gain, 0.0)
+                k = int(np.argmin(np.log(rest / b0 + 1e-11) * self.n + sizes))
+                cost = self._rough_cost(rest[k] / b0) + sizes[[i, j, k]].sum() + _NODE * self.inventory.sizes[factor]
+                found.append((float(cost), factor, (numbers[i], numbers[j], numbers[k])))
+        for _, factor, terms in sorted(found)[:_KEPT]:
+            self.measure(outer, factor, terms)
 
     def _longer(self):
         """Sums that are best of their kind grow, exchange and lose terms, one at a time, while that pays."""
@@ -384,7 +442,9 @@ class StructureSearch:
             sizes = np.array([inv.sizes[i] for i in numbers])
             for factor in factors:
                 root, b = self._frame(outer, inv.values[factor])
-                t, spread = (b / root)[order], (1 / root**2)[order]
+                fine = np.abs(root) > 1e-9 * np.abs(root).max()
+                t = np.where(fine, b / np.where(fine, root, 1.0), 0.0)[order]
+                spread = np.where(fine, 1 / np.where(fine, root, 1.0) ** 2, 1e100)[order]
                 with np.errstate(all="ignore"):
                     e = t[:, 1:-1] - left * t[:, :-2] - (1 - left) * t[:, 2:]
                     e2 = e**2 / (spread[:, 1:-1] + left**2 * spread[:, :-2] + (1 - left) ** 2 * spread[:, 2:])
@@ -396,11 +456,13 @@ class StructureSearch:
     def _curve(self, outer, factor, u):
         cache = {}
         v, x = (self.inventory.evaluate(i, self.X, cache) for i in (factor, u))
-        with np.errstate(all="ignore"):
-            t, w = outer.g(self.y) / v, self.weights * (v / outer.slope(self.y)) ** 2
-        if not (np.isfinite(t).all() and np.isfinite(x).all() and np.isfinite(w).all()):
+        root, b = self._target(outer, self.y, np.sqrt(self.weights))
+        root = root * v
+        fine = np.isfinite(x) & (np.abs(root) > 1e-9 * np.abs(root).max())
+        t, w = np.where(fine, b / np.where(fine, root, 1.0), 0.0), np.where(fine, root**2, 0.0)
+        few = self.rows[fine[self.rows]]  # few enough not to be averaged
+        if len(few) < len(self.rows) / 2 or not np.isfinite(x).all():
             return
-        few = self.rows  # few enough not to be averaged
         search = EdgeSearch(x[few], t[few], w[few], low=x.min(), high=x.max(), max_constants=self.max_constants)
         search.run(self.candidates)
         for found in search.ranked()[:5]:
