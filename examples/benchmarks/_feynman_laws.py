@@ -100,6 +100,8 @@ def _equal(expression, law):
     """Whether the expression is the law with its constants, a factor and a summand fitted; none may become useless."""
     from scipy.optimize import least_squares
 
+    if any(n.is_number and n.is_real is False for n in sympy.preorder_traversal(expression)):
+        return False  # such as the arcsine of a constant beyond 1
     X, _, clean = law.draw(_POINTS, 0.0, np.random.default_rng(99))
     free, start, summand = _with_free_constants(expression)
     constants = [sympy.Symbol(f"c_{k}", real=True) for k in range(len(start))]

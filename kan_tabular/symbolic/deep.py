@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kan_tabular.exceptions import FormulaError
 from kan_tabular.symbolic.formula import Formula, Sum
 from kan_tabular.symbolic.joint import Joint, Shape, Writer, rounded_joint
 from kan_tabular.symbolic.refit import Imitation, refit, variance
@@ -17,6 +18,8 @@ _PRUNED_SHARE = 0.05
 _PRUNED_LOSS = 1.05
 #: Columns that a structure is sought in, at most: the most important.
 _MOST_COLUMNS = 5
+#: Outputs of a network, at most.
+_MOST_OUTPUTS = 3
 #: Structures whose constants are fitted to the response, and steps of that.
 _REFITTED, _STEPS = 48, 25
 #: Share of the variance that a formula need not explain: a network has errors of its own; a target only rounding.
@@ -75,7 +78,7 @@ def typical(feature, z, weights):
 
 
 def joint_formulas(network, rows, kept, candidates, max_constants):
-    """Joint formulas of all outputs, the cheapest first; none where a kept column is a category or has missing values.
+    """Joint formulas of all outputs, the cheapest first; none where `obstacle` has something to say.
 
     Returns
     -------
@@ -83,10 +86,9 @@ def joint_formulas(network, rows, kept, candidates, max_constants):
     """
     import sympy
 
-    if any(network.features[j].kind == "category" or np.isnan(rows.Z[:, j]).any() for j in kept) or not kept:
-        return []
-    effects = variance(rows.eta, rows.weights).mean() - np.array([_left(network, rows, j) for j in kept])
-    columns = sorted(np.array(kept)[np.argsort(effects, kind="stable")[:_MOST_COLUMNS]].tolist())
+    total = max(float(variance(rows.eta, rows.weights).mean()), 1e-300)
+    shares = np.array([_changed(network, rows, [j], total)[0] for j in kept])
+    columns = sorted(np.array(kept)[np.argsort(-shares, kind="stable")[:_MOST_COLUMNS]].tolist())
     X = rows.Z[:, columns]
     symbols = tuple(sympy.Symbol(f"x{j}", real=True) for j in columns)
     target = rows.eta
@@ -110,9 +112,18 @@ def joint_formulas(network, rows, kept, candidates, max_constants):
     return sorted(found, key=lambda f: f.cost)
 
 
-def _left(network, rows, j):
-    total = max(float(variance(rows.eta, rows.weights).mean()), 1e-300)
-    return -_changed(network, rows, [j], total)[0]
+def obstacle(network, rows, kept):
+    """Why no joint formula is sought, or None."""
+    if not kept:
+        return "the network says the same of all rows"
+    if rows.eta.shape[1] > _MOST_OUTPUTS:
+        return f"there are {rows.eta.shape[1]} outputs, more than {_MOST_OUTPUTS}"
+    for j in kept:
+        feature = network.features[j]
+        if feature.kind == "category" or np.isnan(rows.Z[:, j]).any():
+            what = "is a category" if feature.kind == "category" else "has missing values"
+            return f"the column {feature.name!r} {what}"
+    return None
 
 
 def joint_misfit(model, rows):
@@ -203,7 +214,9 @@ class JointSearch:
         for _ in range(4):
             final = rounded_joint(model, response, dispersion, digits, tightness)
             rise = 2 * (final.objective(response) - model.objective(response)) / dispersion
-            if rise <= max(1.0, model.n_constants / 4) or digits != "auto":
+            if (rise <= max(1.0, model.n_constants / 4) or digits != "auto") and writable(
+                self.network, final, self.rows
+            ):
                 return final
             tightness /= 10
         return model
@@ -213,7 +226,7 @@ class JointSearch:
         sizes = [_size(f.model) for f in self.found]
         least = sizes[0]
         for size, f in zip(sizes[1:], self.found[1:], strict=True):
-            if size < least:
+            if size < least and writable(self.network, f.model, self.rows):
                 least = size
                 yield JointSearch(self.network, self.rows, [f])
 
@@ -230,6 +243,15 @@ def formula_of(network, model, rows, classes=()):
     writer = Writer(names, model.shapes[0].symbols, model.X)
     outputs = [writer.sum(s.filled(v), s.inner) for s, v in zip(model.shapes, model.values, strict=True)]
     return Formula(outputs, network.features, network.likelihood.link_name, classes=classes)
+
+
+def writable(network, model, rows):
+    """Whether the model is a `Formula`: real and finite wherever its columns may be."""
+    try:
+        formula_of(network, model, rows)
+    except FormulaError:
+        return False
+    return True
 
 
 def joint_terms(search, formula):

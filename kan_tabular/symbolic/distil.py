@@ -17,9 +17,11 @@ from kan_tabular.symbolic.deep import (
     joint_formulas,
     joint_misfit,
     joint_terms,
+    obstacle,
     pruned_columns,
     step_row,
     text_of,
+    writable,
 )
 from kan_tabular.symbolic.formula import Formula, Sum, T, Term
 from kan_tabular.symbolic.joint import Joint
@@ -137,24 +139,27 @@ def _of_a_deep_network(network, Z, given, weights, candidates, max_constants, di
         steps.append(step_row("sum", "functions of single columns", used, _r2(search.model, search.rows), loss))
         price = sum(search.price(p) for p in search.model.parts)
         options.append((joint_misfit(search.model, rows) + price, search, final))
-    for response in [given, None] if given is not None and not isinstance(given.response, Imitation) else [None]:
-        own = response if response is not None else (rows if given is None else read_rows(network, Z, None, weights))
-        found = [
-            f
-            for f in joint_formulas(network, own, kept, candidates, max_constants)
-            if fidelity is None or _r2(f.model, own) >= fidelity
-        ]
-        if found:
-            search = JointSearch(network, own, found)
-            final = search.rounded(digits)
-            own_loss = _mean_loss(network, search.model.predictor(), own)
-            used = len(formula_of(network, search.model, own).columns)
-            steps.append(step_row("joint", search.names[0], used, _r2(search.model, own), own_loss))
-            if fidelity is None or _r2(final, own) >= fidelity:
-                options.append((found[0].cost if own is rows else np.inf, search, final))
-                break
+    why_not, best = obstacle(network, rows, kept), -np.inf
+    # Without a target, or where none that suits it is faithful, formulas imitate the network.
+    imitated = rows if isinstance(rows.response, Imitation) else None
+    for own in [] if why_not else [rows] if imitated is rows else [rows, None]:
+        own = read_rows(network, Z, None, weights) if own is None else own
+        found = joint_formulas(network, own, kept, candidates, max_constants)
+        best = max([best, *(_r2(f.model, own) for f in found)])
+        faithful = [f for f in found if fidelity is None or _r2(f.model, own) >= fidelity]
+        start = next((i for i, f in enumerate(faithful) if writable(network, f.model, own)), None)
+        if start is None:
+            continue
+        search = JointSearch(network, own, faithful[start:])
+        final, loss = search.rounded(digits), _mean_loss(network, search.model.predictor(), own)
+        used = len(formula_of(network, final, own).columns)
+        steps.append(step_row("joint", search.names[0], used, _r2(search.model, own), loss))
+        if fidelity is None or _r2(final, own) >= fidelity:
+            options.append((faithful[start].cost if own is rows else np.inf, search, final))
+            break
     if not options:
-        raise refused
+        tried = f"None was sought in which columns meet: {why_not}." if why_not else f"Where columns meet: {best:.4f}."
+        raise FidelityError(f"{refused} {tried}")
     _, search, final = min(options, key=lambda option: option[0])
     return search, final, steps
 
@@ -403,6 +408,6 @@ def _refusal(r2, fidelity, network, rows, model, max_constants):
     if joint > 1 - fidelity:
         advice = (
             f"{joint:.0%} of the variance of its linear predictor is what columns do together, which a sum of formulas "
-            "cannot say; fit an additive model instead, or ask for a lower fidelity."
+            "cannot say; ask for a lower fidelity, or fit an additive model instead."
         )
     return f"the best formula has an R2 of {r2:.4f} with the model, below fidelity={fidelity:g}. {advice}"

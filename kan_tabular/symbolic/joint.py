@@ -8,9 +8,13 @@ from functools import cached_property
 import numpy as np
 import sympy
 
+from kan_tabular.exceptions import FormulaError
 from kan_tabular.symbolic.formula import Product, Sum, T, Term
 from kan_tabular.symbolic.refit import covariance, refit
 from kan_tabular.symbolic.rounding import NEGLIGIBLE, SNAP, rounded
+
+#: Share of the largest value of a hidden node below which its smallest is near zero.
+_NEAR_ZERO = 0.1
 
 
 @dataclass(frozen=True)
@@ -131,23 +135,32 @@ def rounded_joint(model, response, dispersion, digits="auto", tightness=1.0):
     """Constants one after the other, the best known first, get the digits they deserve; the rest is fitted again."""
     if digits is None:
         return model
+    if digits == "auto":
+        for k, i, error in _errors(model, response, dispersion * tightness**2):
+            if model.shapes[k].summands[i] and abs(model.values[k][i]) < SNAP * error:
+                model = _held(model, k, i, 0.0, response)
     while not all(h.all() for h in model.held):
-        V = covariance(model, response, dispersion * tightness**2)
-        errors = iter(np.sqrt(np.maximum(np.diag(V), 0.0)))
-        known = []
-        for k, (values, held) in enumerate(zip(model.values, model.held, strict=True)):
-            for i in np.flatnonzero(~held):
-                error = next(errors)
-                known.append((error / max(abs(values[i]), 1e-300), k, int(i), max(error, NEGLIGIBLE * abs(values[i]))))
-        _, k, i, error = min(known)
+        errors = _errors(model, response, dispersion * tightness**2)
+        k, i, error = min(errors, key=lambda e: e[2] / max(abs(model.values[e[0]][e[1]]), 1e-300))
         value = model.values[k][i]
-        summand = model.shapes[k].summands[i] and abs(value) < SNAP * error
-        new = 0.0 if digits == "auto" and summand else rounded(value, error, digits)
-        values, held = [v.copy() for v in model.values], [h.copy() for h in model.held]
-        values[k][i], held[k][i] = new, True
-        model = replace(model, values=values, held=held)
-        if not all(h.all() for h in held) and np.isfinite(model.objective(response)):
-            model, _ = refit(model, response, 6)
+        model = _held(model, k, i, rounded(value, max(error, NEGLIGIBLE * abs(value)), digits), response)
+    return model
+
+
+def _errors(model, response, dispersion):
+    """Output, position and standard error of each free constant."""
+    places = [(k, int(i)) for k, held in enumerate(model.held) for i in np.flatnonzero(~held)]
+    V = covariance(model, response, dispersion)
+    return [(*place, float(e)) for place, e in zip(places, np.sqrt(np.maximum(np.diag(V), 0.0)), strict=True)]
+
+
+def _held(model, k, i, value, response):
+    """The model with one constant final and the others fitted again."""
+    values, held = [v.copy() for v in model.values], [h.copy() for h in model.held]
+    values[k][i], held[k][i] = value, True
+    model = replace(model, values=values, held=held)
+    if not all(h.all() for h in held) and np.isfinite(model.objective(response)):
+        model, _ = refit(model, response, 6)
     return model
 
 
@@ -204,7 +217,18 @@ class Writer:
             (symbol,) = argument.free_symbols
             return self._of_column(symbol, expression.xreplace({T: argument.xreplace({symbol: T})}))
         node = self._product(argument, {}) if isinstance(argument, sympy.Mul) else self.sum(argument)
-        return Term(node, expression, self._range(argument))
+        return self._of_hidden(node, expression, self._range(argument))
+
+    @staticmethod
+    def _of_hidden(node, expression, domain):
+        """A term in a hidden node: down to zero if that is near and allowed, since new rows may be nearer."""
+        low, high = domain
+        if 0 < low < _NEAR_ZERO * high:
+            try:
+                return Term(node, expression, (0.0, high))
+            except FormulaError:
+                pass  # a pole or the like
+        return Term(node, expression, domain)
 
     def _term(self, part, inner):
         """A term of several columns."""
@@ -217,7 +241,7 @@ class Writer:
         outer = factor * rest.func(*(T if a is argument else a for a in rest.args))
         if argument.free_symbols & set(inner):
             node = self._product(argument, inner) if isinstance(argument, sympy.Mul) else self.sum(argument, inner)
-            return Term(node, outer, self._range(argument, inner))
+            return self._of_hidden(node, outer, self._range(argument, inner))
         return self._of_node(argument, outer)
 
     def _product(self, expression, inner):
