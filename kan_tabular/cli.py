@@ -191,6 +191,7 @@ def formula(
     fidelity: Annotated[
         float, typer.Option(help="Least R2 between formula and model; below, the formula is refused.")
     ] = 0.98,
+    max_complexity: Annotated[int, typer.Option(help="Numeric constants that a term of the formula may have.")] = 3,
     output: Annotated[Path | None, typer.Option(help="File to write; by default the text is printed.")] = None,
 ):
     """Write the model as a formula, in a programming language, SQL, a spreadsheet's or for a paper."""
@@ -203,7 +204,7 @@ def formula(
         fitted, _ = load_model(model)
         if not hasattr(fitted, "formula_"):
             X, y = (None, None) if data is None else rows_for(fitted, data, target)
-            fitted = fitted.to_symbolic(X, y, fidelity=fidelity)
+            fitted = fitted.to_symbolic(X, y, fidelity=fidelity, max_complexity=max_complexity)
         elif data is not None:
             raise DataError(f"{model} is a formula already; leave out --data: there is nothing to be fitted")
         text = fitted.write(language, **options).rstrip("\n") + "\n"
