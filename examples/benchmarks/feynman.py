@@ -65,8 +65,8 @@ UNSOLVED = """\
 Looked up afterwards, and left as it is: of what each law needs, something is beyond the expressions that are kept. With
 four columns 1/sqrt(1 - u^2/c^2) is no longer among the factors (I.15.3), x1 x2 cos(theta1 - theta2) and I0 cos(n theta)
 are not among the terms (I.29.16, I.30.3), and u v/c^2 is a term, but not one of the smallest, which alone are tried
-beside factors of 1/y (I.16.6). I.34.14 is only missed with noise: what is found there differs from it by less than noise
-can show.
+beside factors of 1/y (I.16.6). I.34.14 is only missed with noise: what is found there differs from it by less than
+noise can show.
 """
 
 

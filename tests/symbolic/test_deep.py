@@ -13,6 +13,8 @@ from sklearn.preprocessing import FunctionTransformer
 import kan_tabular
 from kan_tabular import KANRegressor, LogisticKAN
 from kan_tabular.exceptions import FidelityError, FormulaError
+from kan_tabular.symbolic import deep
+from kan_tabular.symbolic.candidates import LIBRARY
 from kan_tabular.symbolic.deep import pruned_columns
 from kan_tabular.symbolic.rows import read_rows
 
@@ -113,6 +115,15 @@ def test_useless_columns_are_pruned_and_useful_ones_are_not(fitted):
     # With a target, no column goes that the loss would miss.
     rows = read_rows(model.network_, model._encode(X), y)
     assert {0, 1} <= set(pruned_columns(model.network_, rows, -50.0)[0])
+
+
+def test_a_structure_is_sought_among_the_most_important_columns(fitted, monkeypatch):
+    X, _, _, model, _ = fitted
+    monkeypatch.setattr(deep, "_MOST_COLUMNS", 2)
+    rows = read_rows(model.network_, model._encode(X))
+    found = deep.joint_formulas(model.network_, rows, [0, 1, 2], LIBRARY, 3)
+    assert [str(s) for s in found[0].model.shapes[0].symbols] == ["x0", "x1"]
+    assert [f.cost for f in found] == sorted(f.cost for f in found)
 
 
 def test_classes_on_the_scale_of_log_odds():
