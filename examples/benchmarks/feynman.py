@@ -47,7 +47,8 @@ spread. `KANRegressor(n_estimators=1).fit(X, y).to_symbolic(X, y)`, everything e
 gplearn, which go on until they have used {SECONDS:g} s of processor time or nothing is left (processor time, since
 machines are shared). The search was developed on other formulas, later ones of the table and made-up ones
 (`DEVELOPMENT`); these here were run once. Since then only which constants are rounded to 0, the lower end of the domain
-of hidden nodes, the choice of columns where there are more than five, and messages have changed.
+of hidden nodes, the choice of columns where there are more than five, how many outputs there may be (three), and
+messages have changed.
 
 Peers: operon with two objectives (R2, and length up to 30), 5 steps of local optimisation, its BIC to choose one of its
 front, restarted with new seeds; gplearn with a population of 1000, its arithmetic, roots, logarithm and waves, and exp
