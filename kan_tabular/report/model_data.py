@@ -72,25 +72,48 @@ def knots_of(basis):
 
 
 def formula_data(network):
-    """A formula whose terms are all in columns (`kan_tabular.symbolic.network.FormulaNetwork`).
+    """A formula (`kan_tabular.symbolic.network.FormulaNetwork`).
 
-    Each output is a constant and terms; numeric terms are expressions as nested lists (`expressions.to_data`).
+    Each output is a constant and terms; numeric terms are expressions as nested lists (`expressions.to_data`), of an
+    input or of a hidden node. A term of a hidden node has the `players` that share it, and these their `reference`.
     """
+    from kan_tabular.symbolic.network import MOST_PLAYERS
+
     formula = network.formula
     position = {f.name: j for j, f in enumerate(formula.features)}
     outputs = []
     for output in formula.outputs:
-        if not all(isinstance(argument, str) for argument in output.arguments):
-            raise LiveModelError("a formula with hidden nodes is not computed by the page")
-        outputs.append([_term(t, position[t.argument], formula.features) for t in output.terms])
-    return {"kind": "formula", "base": network.base.tolist(), "means": network.means.tolist(), "outputs": outputs}
+        terms = [_term(t, position, formula.features) for t in output.terms]
+        for term, data in zip(output.terms, terms, strict=True):
+            if not isinstance(term.argument, str):
+                data["players"] = [position[name] for name in formula.columns_of(term)]
+                if len(data["players"]) > MOST_PLAYERS:
+                    raise LiveModelError(f"a formula in which more than {MOST_PLAYERS} columns meet is not shared out")
+        outputs.append(terms)
+    return {
+        "kind": "formula",
+        "base": network.base.tolist(),
+        "means": network.means.tolist(),
+        "reference": [None if np.isnan(v) else float(v) for v in network.reference],
+        "outputs": outputs,
+    }
 
 
 def _term(term, position, features):
     from kan_tabular.symbolic.expressions import to_data
 
-    data = {"input": position, "missing": term.at_missing}
+    if isinstance(term.argument, str):
+        data = {"input": position[term.argument], "missing": term.at_missing}
+    else:
+        data = {"node": _node(term.argument, position, features), "missing": term.at_missing}
     if term.levels is not None:
-        levels = [term.levels.get(v, term.other) for v in features[position].levels]
+        levels = [term.levels.get(v, term.other) for v in features[data["input"]].levels]
         return {**data, "levels": levels, "other": term.other}
     return {**data, "expression": to_data(term.expression), "reach": list(term.reach)}
+
+
+def _node(node, position, features):
+    """A sum or a product of sums."""
+    if hasattr(node, "factors"):
+        return {"factors": [_node(factor, position, features) for factor in node.factors]}
+    return {"constant": node.constant, "terms": [_term(t, position, features) for t in node.terms]}

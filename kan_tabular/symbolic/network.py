@@ -16,7 +16,7 @@ from kan_tabular.likelihoods import likelihood_from_spec
 from kan_tabular.symbolic.formula import Formula
 
 #: Columns that meet in one term, at most.
-_MOST_PLAYERS = 12
+MOST_PLAYERS = 12
 _SIZES = ("means", "mean_abs", "variance")
 
 
@@ -106,8 +106,8 @@ class FormulaNetwork(NetworkBase):
         if isinstance(term.argument, str):
             return self.formula.term_encoded(term, Z)[:, None]
         p, out = len(players), np.zeros((len(Z), len(players)))
-        if p > _MOST_PLAYERS:
-            raise FormulaError(f"{p} columns meet in one term: contributions are for at most {_MOST_PLAYERS}.")
+        if p > MOST_PLAYERS:
+            raise FormulaError(f"{p} columns meet in one term: contributions are for at most {MOST_PLAYERS}.")
         value = {}
         for present in itertools.product((False, True), repeat=p):
             at = np.broadcast_to(self.reference, Z.shape).copy()

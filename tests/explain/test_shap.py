@@ -77,9 +77,10 @@ def close_figures():
 
 
 def drawn(plot, *args, **kwargs):
-    """The current axes after one of shap's plots."""
+    """The axes of one of shap's plots, which draw on whatever figure is current."""
     import matplotlib.pyplot as plt
 
+    plt.close("all")
     plot(*args, show=False, **kwargs)
     return plt.gcf().axes[0]
 

@@ -1,5 +1,7 @@
 """The page's script computes what the estimators predict: predictions, intervals, contributions, extrapolation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,12 +12,15 @@ from scipy.special import expit
 from scipy.stats import norm
 from sklearn.base import is_classifier
 
-from kan_tabular import KAAMClassifier, KAAMRegressor, SymbolicClassifier, SymbolicRegressor
+from kan_tabular import KAAMClassifier, KAAMRegressor, KANRegressor, SymbolicClassifier, SymbolicRegressor
 from kan_tabular.bases import families
 from kan_tabular.encoding import read_table
+from kan_tabular.encoding.encoder import Feature
 from kan_tabular.exceptions import LiveModelError
 from kan_tabular.likelihoods import Gaussian
-from kan_tabular.symbolic.network import FormulaNetwork
+from kan_tabular.symbolic.formula import Formula, Sum, T, Term
+from kan_tabular.symbolic.network import MOST_PLAYERS, FormulaNetwork
+from kan_tabular.symbolic.tables import encode
 
 pytestmark = needs_node
 N = 240
@@ -200,7 +205,7 @@ def as_estimator(formula):
     edges = [np.array([f.low, f.high]) for f in formula.features]
     sizes = np.zeros((p, n)), np.zeros(p), np.zeros(p)
     model = SymbolicRegressor()
-    model.network_ = FormulaNetwork(formula, Gaussian(), *sizes, [np.ones(1)] * p, edges)
+    model.network_ = FormulaNetwork(formula, Gaussian(), *sizes, [np.ones(1)] * p, edges, np.full(p, np.nan))
     model.n_features_in_ = p
     return model
 
@@ -216,6 +221,36 @@ def test_every_function_of_formulas():
     np.testing.assert_allclose(contributions(answers)[0][:, :, 0], parts, rtol=1e-9, atol=1e-9)
 
 
-def test_formulas_with_hidden_nodes_are_refused():
-    with pytest.raises(LiveModelError, match="hidden nodes"):
-        payload_and_answers(as_estimator(CASES["several targets"]), None)
+def test_formulas_in_which_columns_meet():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.uniform(1, 3, (300, 4)), columns=["mass", "speed", "radius", "useless"])
+    y = X["mass"] * X["speed"] ** 2 / X["radius"]
+    model = KANRegressor(n_estimators=1, max_iter=40, random_state=0).fit(X, y).to_symbolic(X, y)
+    assert set(model.formula_.joint_columns) == {"mass", "speed", "radius"}
+    rows = X[:40] * rng.uniform(0.5, 2, (40, 4))
+    answers = payload_and_answers(model, rows)[1]
+    np.testing.assert_allclose(table(answers, "response")[:, 0], model.predict(rows), rtol=1e-9)
+    explained = model.explain(rows)
+    np.testing.assert_allclose(contributions(answers)[0][:, :, 0], explained.values, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose([answer["base"][0] for answer in answers], explained.base_values, rtol=1e-9)
+
+
+def test_formulas_with_hidden_nodes_for_several_targets():
+    formula = CASES["several targets"]
+    rows = formula_rows(formula, 100)
+    model = as_estimator(formula)
+    model.network_ = replace(model.network_, reference=np.arange(1.0, 1 + len(formula.features)) / 3)
+    answers = payload_and_answers(model, rows)[1]
+    np.testing.assert_allclose(table(answers, "eta"), formula.evaluate(rows), rtol=1e-9, atol=1e-9)
+    expected = model.network_.contributions(encode(formula.features, formula.columns, rows))
+    # Shares are sums and differences of values: they are rounded like the largest of a row.
+    largest = 1 + np.abs(expected).max(axis=1, keepdims=True)
+    np.testing.assert_allclose(contributions(answers)[0] / largest, expected / largest, atol=1e-12)
+
+
+def test_formulas_in_which_too_many_columns_meet_are_refused():
+    columns = [Feature(f"x{i}", "numeric", low=0, high=1) for i in range(MOST_PLAYERS + 1)]
+    node = Sum(0.0, [Term(f.name, T, domain=(0, 1)) for f in columns])
+    formula = Formula([Sum(0.0, [Term(node, T**2, domain=(0, 20))])], columns, "identity")
+    with pytest.raises(LiveModelError, match="columns meet"):
+        payload_and_answers(as_estimator(formula), None)

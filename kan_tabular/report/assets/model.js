@@ -203,14 +203,59 @@ const KanModel = (() => {
     return (x) => (x !== x ? term.missing : f(Math.min(Math.max(x, low), high)));
   }
 
-  /** A formula of terms in columns; contributions are centred on the training data. */
+  /** Value of a term of a formula, of an input or of a hidden node, at encoded inputs. */
+  function valueOf(term) {
+    const f = termOf(term);
+    if (!term.node) return (inputs) => f(inputs[term.input]);
+    const node = nodeOf(term.node);
+    return (inputs) => f(node(inputs));
+  }
+
+  /** A sum, or a product of sums. */
+  function nodeOf({ factors, constant, terms }) {
+    if (factors) {
+      const sums = factors.map(nodeOf);
+      return (inputs) => sums.reduce((product, sum) => product * sum(inputs), 1);
+    }
+    const values = terms.map(valueOf);
+    return (inputs) => values.reduce((sum, value) => sum + value(inputs), constant);
+  }
+
+  /** Shapley values of the columns that meet in a term, absent ones being at their reference. */
+  function sharesOf(value, players, inputs, reference) {
+    const p = players.length;
+    const orders = [1]; // factorials
+    for (let n = 1; n <= p; n++) orders.push(n * orders[n - 1]);
+    const out = players.map(() => 0);
+    const at = [...reference];
+    for (let present = 0; present < 2 ** p; present++) {
+      let size = 0;
+      players.forEach((j, i) => {
+        const here = (present >> i) & 1;
+        at[j] = here ? inputs[j] : reference[j];
+        size += here;
+      });
+      const worth = value(at);
+      players.forEach((_, i) => {
+        const here = (present >> i) & 1;
+        const share = (orders[size - here] * orders[p - size - 1 + here]) / orders[p];
+        out[i] += here ? share * worth : -share * worth;
+      });
+    }
+    return out;
+  }
+
+  /** A formula; contributions are centred on the training data. */
   function formulaModel(data) {
-    const outputs = data.outputs.map((terms) => terms.map((term) => [term.input, termOf(term)]));
+    const outputs = data.outputs.map((terms) => terms.map((term) => [term, valueOf(term)]));
 
     function contributions(inputs) {
       const out = data.means.map((own) => own.map((mean) => -mean));
       outputs.forEach((terms, k) => {
-        for (const [j, term] of terms) out[j][k] += term(inputs[j]);
+        for (const [{ input, players }, value] of terms) {
+          if (!players) out[input][k] += value(inputs);
+          else sharesOf(value, players, inputs, data.reference).forEach((v, i) => { out[players[i]][k] += v; });
+        }
       });
       return out;
     }
