@@ -6,7 +6,6 @@ import warnings
 from pathlib import Path
 
 import matplotlib
-from sphinx_gallery.sorting import FileNameSortKey
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -48,8 +47,7 @@ numpydoc_show_class_members = False  # autodoc shows them
 sphinx_gallery_conf = {
     "examples_dirs": str(ROOT / "examples"),
     "gallery_dirs": "auto_examples",
-    "within_subsection_order": FileNameSortKey,
-    "reset_argv": lambda gallery, script_vars: [],
+    "within_subsection_order": "FileNameSortKey",
     "matplotlib_animations": False,
     "show_memory": False,
     "show_signature": False,
