@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from kan_tabular.cli_conformal import at_confidence, calibrated, load_model
 from kan_tabular.cli_output import busy, draw, number, print_table, readable, say
 from kan_tabular.exceptions import DataError
 
@@ -51,10 +52,19 @@ def fit(
             help="additive: one curve a column, solved; network: columns may interact, trained (tens of times slower).",
         ),
     ] = "additive",
+    conformal: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the rows, such as 0.2, to keep from the fit and calibrate `predict --confidence` on."
+        ),
+    ] = None,
 ):
     """Fit a model to a CSV file, tell how good it is, and save it."""
     import kan_tabular
     from kan_tabular.persistence import check_target
+
+    if conformal is not None and not 0 < conformal < 1:
+        raise DataError(f"--conformal {conformal:g}: give a share between 0 and 1, such as 0.2")
 
     check_target(out)  # before the work, not after it
     with busy(f"Reading {data}"):
@@ -70,17 +80,21 @@ def fit(
         model = kind(random_state=0, **settings)
     else:
         model = (kan_tabular.KAAMClassifier if task == "classification" else kan_tabular.KAAMRegressor)(**settings)
+    saved = model if conformal is None else calibrated(model, conformal, task)
     with busy(f"Fitting {len(X)} rows") as update:
         start = time.perf_counter()
-        model.fit(X, y)
+        saved.fit(X, y)
         seconds = time.perf_counter() - start
+        model = saved if conformal is None else saved.estimator_
         score, _ = _score(model, X, y, update)
         concurvity = model.concurvity() if model_kind == "additive" else None
     say(f"\nfitted in {seconds:.2g} s; {score}")
     _print_importances(model)
     if concurvity is not None:
         _warn_concurvity(concurvity)
-    model.save(out)
+    saved.save(out)
+    if conformal is not None:
+        say(f"\ncalibrated on {len(saved.calibration_.scores)} of the rows, which the model has not seen")
     say(f"\nmodel written to {out}")
 
 
@@ -90,14 +104,21 @@ def predict(
     model: Annotated[Path, typer.Argument(help="Model file that `fit` wrote.")],
     data: Annotated[Path, typer.Argument(help="CSV file with the model's columns; others are not used.")],
     out: Annotated[Path, typer.Option(help="CSV file to write.")] = Path("predictions.csv"),
+    confidence: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Add an interval, or the set of classes, that holds the truth with this probability, such as 0.9; may "
+            "be given several times. Needs a model of `fit --conformal`."
+        ),
+    ] = None,
 ):
     """Predict every row of a CSV file."""
-    import kan_tabular
-
     with busy("Predicting"):
-        fitted = kan_tabular.load(model)
+        fitted, conformal = load_model(model)
+        if confidence and conformal is None:
+            raise DataError(f"{model} was not calibrated, so --confidence has no basis; fit it with --conformal 0.2")
         table = _table_for(fitted, data)
-        predictions = _predictions(fitted, table)
+        predictions = _predictions(fitted, table, at_confidence(conformal, confidence, _as_trained(fitted, table)))
         predictions.to_csv(out, index=False)
     flagged = int((predictions["outside_training"] != "").sum())
     say(f"{len(predictions)} predictions written to {out}")
@@ -116,10 +137,8 @@ def explain(
     """Explain one row: how much each column moved its prediction."""
     import numpy as np
 
-    import kan_tabular
-
     with busy("Explaining"):
-        fitted = kan_tabular.load(model)
+        fitted, _ = load_model(model)
         table = _table_for(fitted, data)
         if not 0 <= row < len(table):
             raise DataError(f"--row {row} is out of range: {data} has rows 0 to {len(table) - 1}")
@@ -174,15 +193,13 @@ def formula(
     output: Annotated[Path | None, typer.Option(help="File to write; by default the text is printed.")] = None,
 ):
     """Write the model as a formula, in a programming language, SQL, a spreadsheet's or for a paper."""
-    import kan_tabular
-
     options = {} if dialect is None else {"dialect": dialect}
     if options and language != "sql":
         raise DataError(f"--dialect is for --language sql; leave it out with {language}")
     if target is not None and data is None:
         raise DataError(f"--target {target} needs --data: the CSV file that has this column")
     with busy("Finding a formula"):
-        fitted = kan_tabular.load(model)
+        fitted, _ = load_model(model)
         if not hasattr(fitted, "formula_"):
             X, y = (None, None) if data is None else _rows_for(fitted, data, target)
             fitted = fitted.to_symbolic(X, y, fidelity=fidelity)
@@ -327,7 +344,7 @@ def _as_trained(model, table):
     return table if hasattr(model, "feature_names_in_") else table.to_numpy()
 
 
-def _predictions(model, table):
+def _predictions(model, table, more=None):
     import inspect
 
     import numpy as np
@@ -342,7 +359,8 @@ def _predictions(model, table):
         columns = {"prediction": model.predict(X)}
     outside = np.asarray(model.extrapolation(X))
     names = np.asarray(table.columns)
-    return _output(columns | {"outside_training": ["; ".join(names[flags]) for flags in outside]})
+    flagged = {"outside_training": ["; ".join(names[flags]) for flags in outside]}
+    return _output(columns | (more or {}) | flagged)
 
 
 def _class_columns(classes, probability):

@@ -23,3 +23,11 @@ class FormulaError(ValueError):
 
 class FidelityError(ValueError):
     """No formula is as faithful to the model as asked."""
+
+
+class LiveModelError(ValueError):
+    """A model that a page cannot compute by itself; the message says why, in words for the page's reader too."""
+
+
+class DatasetError(OSError, ValueError):
+    """A data set that could not be had, or a file that is not the one its card describes."""

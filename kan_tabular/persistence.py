@@ -18,14 +18,13 @@ import io
 import json
 import math
 import os
-import secrets
-import shutil
 import zipfile
 from importlib import import_module
 
 import numpy as np
 
 import kan_tabular
+from kan_tabular._files import write_atomically
 from kan_tabular.bases import REGISTRY, Basis
 from kan_tabular.exceptions import ModelFileError
 
@@ -38,6 +37,8 @@ _SPEC, _ARRAYS = "model.json", "arrays.safetensors"
 # The only classes a file can name. Each has `_get_state() -> (attributes, arrays)` and the classmethod
 # `_from_state(params, attributes, arrays)`.
 _ESTIMATORS = {
+    "ConformalClassifier": "kan_tabular.uncertainty.classifier",
+    "ConformalRegressor": "kan_tabular.uncertainty.regressor",
     "DualChannelKAN": "kan_tabular.estimators.dual_channel",
     "KAAMClassifier": "kan_tabular.estimators.additive",
     "KAAMRegressor": "kan_tabular.estimators.additive",
@@ -82,7 +83,7 @@ def save(estimator, path):
 
     check_is_fitted(estimator)
     target = check_target(path)
-    _write_atomically(target, _pack(*_describe(estimator)))
+    write_atomically(target, _pack(*_describe(estimator)))
 
 
 def check_target(path):
@@ -247,22 +248,6 @@ def _checked_spec(spec_bytes, array_bytes, path):
 
 def _spec_digest(spec):
     return hashlib.sha256(json.dumps(spec, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _write_atomically(target, content):
-    temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)[:100]}.{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if os.path.exists(target):
-            shutil.copymode(target, temporary)
-        os.replace(temporary, target)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
 
 
 # ---- values that JSON cannot hold by itself ----

@@ -225,28 +225,26 @@ def accuracy_section():
 
 
 def beside_section():
-    """Tables of kan and one peer in one run."""
-    found, out = latest("beside", "task"), []
-    for peer in dict.fromkeys(r["task"][1] for r in found):
-        own = [r for r in found if r["task"][1] == peer]
-        ratios = np.log([r["kan"]["loss"] / r["peer"]["loss"] for r in own])
-        times = [r["peer"]["fit_s"] / r["kan"]["fit_s"] for r in own]
+    """Tables of kan and one peer: geometric means of their losses, and of their seconds, over the runs there are."""
+    runs, out = {}, []
+    for r in latest("beside", "task"):
+        both = [[r[side][key] for side in ("kan", "peer")] for key in ("loss", "fit_s")]
+        runs.setdefault(r["task"][1], {}).setdefault(r["task"][0], []).append(both)
+    for peer, tasks in runs.items():
+        means = np.exp([np.log(each).mean(0) for each in tasks.values()])  # (tasks, loss or seconds, kan or peer)
+        ratios, times = np.log(means[:, 0, 0] / means[:, 0, 1]), means[:, 1, 1] / means[:, 1, 0]
         rows = [
-            [
-                r["task"][0],
-                *(f"{r[side]['loss']:.4f}" for side in ("kan", "peer")),
-                f"{ratio:+.4f}",
-                *(f"{r[side]['fit_s']:.1f}" for side in ("kan", "peer")),
-                f"{time:.1f}",
-            ]
-            for r, ratio, time in zip(own, ratios, times, strict=True)
+            [task, *(f"{v:.4f}" for v in loss), f"{ratio:+.4f}", *(f"{v:.1f}" for v in seconds), f"{time:.1f}"]
+            for task, (loss, seconds), ratio, time in zip(tasks, means, ratios, times, strict=True)
         ]
         low, high = bootstrap_interval(ratios)
+        n_runs = max(map(len, tasks.values()))
+        several = f"; geometric means of {n_runs} runs, whose fits have other seeds" if n_runs > 1 else ""
         out += [
             f"Against {peer}, on the same folds (one thread each; seconds are wall-clock on a shared machine, and show "
-            "the order of size at most; those of skan are from a busier occasion and do not compare):\n",
+            f"the order of size at most{several}):\n",
             table(["task", "kan", peer, "log ratio", "kan, s", f"{peer}, s", "time ratio"], rows),
-            f"{len(own)} tasks: kan has the lower loss on {int((ratios < 0).sum())}; mean log ratio "
+            f"{len(rows)} tasks: kan has the lower loss on {int((ratios < 0).sum())}; mean log ratio "
             f"{ratios.mean():+.4f}, 95% interval {low:+.4f} to {high:+.4f}; median time ratio "
             f"{np.median(times):.1f}.\n",
         ]

@@ -391,7 +391,7 @@ def run_accuracy(args):
         runs = {(r["task"], r["model"]): {k: float(np.mean(r[k])) for k in ("loss", "fit_s")} for r in read_lines(file)}
         for task, model in runs:
             if model != "kan":
-                record("beside", task=[task, model], kan=runs[task, "kan"], peer=runs[task, model])
+                record("beside", task=[task, model, file.stem], kan=runs[task, "kan"], peer=runs[task, model])
     print("\n".join(pages.accuracy_section()))
 
 
@@ -446,7 +446,7 @@ def main(argv=None):
     scaling.add_argument("--fit", nargs=2, type=int, help=argparse.SUPPRESS)
     accuracy = add("accuracy", run_accuracy)
     accuracy.add_argument("--results", nargs="*", type=Path, default=[])
-    accuracy.add_argument("--beside", nargs="*", type=Path, help="files with kan and a peer in one run")
+    accuracy.add_argument("--beside", nargs="*", type=Path, help="files with kan and a peer; several are averaged")
     add("report", report).add_argument("--out", type=Path)
     args = parser.parse_args(argv)
     args.do(args)

@@ -11,6 +11,7 @@ from kan_tabular.estimators._validation import (
     known_codes,
     known_targets,
 )
+from kan_tabular.solvers.fit import small_blas
 from kan_tabular.solvers.leave_one_out import LeaveOneOut
 
 
@@ -54,6 +55,8 @@ class LeaveOneOutMixin:
         else:
             y = known_targets(self, y, n)
             exposure = check_exposure(exposure, n, self.loss)
-        fits = LeaveOneOut(self.network_, Z, y, weights, 0.0 if exposure is None else np.log(exposure))
-        own = self._response(fits.own)
-        return own if at is None else (own, self._response(fits.predict(self._encode(at))))
+        network = self.network_
+        with small_blas(len(network.covariance)):
+            fits = LeaveOneOut(network, Z, y, weights, 0.0 if exposure is None else np.log(exposure))
+            own = self._response(fits.own)
+            return own if at is None else (own, self._response(fits.predict(self._encode(at))))

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from kan_tabular.estimators._model import FittedMixin
 from kan_tabular.estimators._validation import check_groups, check_number, read_basis, resolve_device
-from kan_tabular.fitted.deep import DeepNetwork
+from kan_tabular.fitted.deep import PERMUTATIONS, DeepNetwork
 from kan_tabular.fitted.explanation import interventional
 
 #: Settings that "auto" trains: weight decay, bending, additive start. Chosen on other tables than the benchmarks'
@@ -38,7 +38,6 @@ _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 800, 20, 200
 _HOLD_OUT_ROWS = 20
 #: Share of the epochs after which only the most useful settings go on.
 _SELECTION = 1 / 3
-_PERMUTATIONS = 8
 #: Rows on which `prune` measures edges and `interactions` pairs, at most.
 _MEASURED_ROWS = 512
 
@@ -238,7 +237,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
             if not (isinstance(value, (bool, np.bool_)) or _is_auto(value)):
                 raise ValueError(f"{name}={value!r}: expected 'auto', True or False.")
 
-    def explain(self, X, *, n_permutations=_PERMUTATIONS, background=None):
+    def explain(self, X, *, n_permutations=PERMUTATIONS, background=None):
         """What each feature adds to each prediction, on the link scale (Shapley values).
 
         Parameters
@@ -261,7 +260,7 @@ class NetworkEstimator(FittedMixin, BaseEstimator):
         if background is not None:
             values, base = interventional(self.network_.forward, Z, self._encode(background), n_permutations)
             return self._explanation(values, X, base)
-        return self._explanation(self.network_.shapley(Z, n_permutations, np.random.default_rng(0)), X)
+        return self._explanation(self.network_.shapley(Z, n_permutations, None), X)
 
     def shape_function(self, feature, grid=None, class_=None):
         """The main effect of one feature: its curves alone, every other feature's at their training mean.

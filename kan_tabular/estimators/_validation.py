@@ -61,14 +61,12 @@ def read_targets(estimator, y, n_rows):
     return np.stack(parts, axis=1)
 
 
-def check_levels(quantiles):
-    """Levels of quantiles: increasing numbers between 0 and 1."""
-    levels = np.atleast_1d(np.asarray(quantiles, dtype=object)).tolist()
+def check_levels(given, argument="quantiles", such_as=(0.1, 0.5, 0.9)):
+    """Levels (of quantiles, of confidence): increasing numbers between 0 and 1."""
+    levels = np.atleast_1d(np.asarray(given, dtype=object)).tolist()
     proper = all(isinstance(q, numbers.Real) and 0 < q < 1 for q in levels)
     if not levels or not proper or any(a >= b for a, b in itertools.pairwise(levels)):
-        raise ValueError(
-            f"quantiles={quantiles!r}: expected increasing numbers between 0 and 1, such as (0.1, 0.5, 0.9)."
-        )
+        raise ValueError(f"{argument}={given!r}: expected increasing numbers between 0 and 1, such as {such_as}.")
     return tuple(float(q) for q in levels)
 
 

@@ -18,6 +18,8 @@ from kan_tabular.likelihoods import likelihood_from_spec
 
 #: Numbers of a block of intermediate results (8 MB).
 _BLOCK_CELLS = 1_000_000
+#: Random orders of the features, each used in both directions, that `explain` averages Shapley values over.
+PERMUTATIONS = 8
 #: Attributes that are saved as they are.
 _ARRAYS = ("bias", "weights", "intercept", "scale", "shift", "mean_abs")
 
@@ -252,6 +254,11 @@ class DeepNetwork(NetworkBase):
                 out[rows, j] = self.to_user(eta, shift=False)
         return out
 
+    def orders(self, n_permutations=PERMUTATIONS, rng=None):
+        """Random orders of the features, each beside its reverse; by default those that `explain` uses."""
+        rng = np.random.default_rng(0) if rng is None else rng
+        return [o for _ in range(n_permutations) for o in _and_reverse(rng.permutation(len(self.inputs)))]
+
     def shapley(self, Z, n_permutations, rng):
         """Shapley values (n, p, n_outputs) of the game in which an absent feature has its edges at their training mean.
 
@@ -260,7 +267,7 @@ class DeepNetwork(NetworkBase):
         """
         columns = self.column_slices
         out = np.zeros((len(Z), len(self.inputs), self.n_outputs))
-        orders = [o for _ in range(n_permutations) for o in _and_reverse(rng.permutation(len(columns)))]
+        orders = self.orders(n_permutations, rng)
         for rows in self._blocks(len(Z)):
             X = self.columns(Z[rows])
             value = self.additive_curves(Z[rows])

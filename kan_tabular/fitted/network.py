@@ -111,17 +111,13 @@ class FittedNetwork(NetworkBase):
         variance of the levels' prior.
         """
         q, C = self._n_columns, len(self.intercept)
-        V = self._corrected_covariance
+        V, new = self.corrected_covariance, self.unseen_variance
         out = np.empty((len(Z), self.n_outputs))
         step = max(_BLOCK_CELLS // q, 1)
         for i in range(0, len(Z), step):
             block = Z[i : i + step]
             X = self.design(block)
-            unseen = np.zeros(len(block))
-            for j, smoothing in enumerate(self.smoothing):
-                if "level" in smoothing.kinds:
-                    rho = smoothing.rho[smoothing.kinds.index("level")]
-                    unseen += np.where(block[:, j] == -1, self.dispersion * np.exp(-rho), 0.0)
+            unseen = (block == -1.0) @ new  # numbers have none
             # Variance of each pair of fitted outputs, row by row, then of what users see.
             pairs = np.stack(
                 [[((X @ V[c * q : (c + 1) * q, d * q : (d + 1) * q]) * X).sum(1) for d in range(C)] for c in range(C)]
@@ -153,7 +149,17 @@ class FittedNetwork(NetworkBase):
         return np.concatenate([np.arange(columns.start, columns.stop) + c * q for c in range(len(self.intercept))])
 
     @cached_property
-    def _corrected_covariance(self):
+    def unseen_variance(self):
+        """Variance that a level which training did not have adds to each fitted output (p,); 0 for numbers."""
+        out = np.zeros(len(self.inputs))
+        for j, s in enumerate(self.smoothing):
+            if "level" in s.kinds:
+                out[j] = self.dispersion * np.exp(-s.rho[s.kinds.index("level")])
+        return out
+
+    @cached_property
+    def corrected_covariance(self):
+        """`covariance` with what not knowing the smoothing parameters adds (q C, q C)."""
         V = self.covariance.copy()
         for j in range(len(self.inputs)):
             index = self._index(j)
