@@ -14,6 +14,8 @@ from public_names import public_names
 import kan_tabular
 
 ROOT = Path(__file__).resolve().parents[1]
+#: Examples that read tables beside the project: shown, but not run here.
+NOT_RUN = ("plot_bulk_modulus_formula", "plot_carbide_formula")
 
 project = "kan-tabular"
 author = "the kan-tabular developers"
@@ -47,6 +49,7 @@ numpydoc_show_class_members = False  # autodoc shows them
 sphinx_gallery_conf = {
     "examples_dirs": str(ROOT / "examples"),
     "gallery_dirs": "auto_examples",
+    "filename_pattern": rf"plot_(?!{'|'.join(name.removeprefix('plot_') for name in NOT_RUN)})",
     "within_subsection_order": "FileNameSortKey",
     "matplotlib_animations": False,
     "show_memory": False,

@@ -73,7 +73,9 @@ class Atom:
         """The atom whose argument stops halfway between its range over [low, high] and the end of the domain."""
         start, end = self.candidate.domain
         ends = (self.slope * low + self.shift, self.slope * high + self.shift)
-        lowest = start if np.isinf(start) else _rounded((start + max(min(ends), start)) / 2, start, max(min(ends), start))
+        lowest = (
+            start if np.isinf(start) else _rounded((start + max(min(ends), start)) / 2, start, max(min(ends), start))
+        )
         highest = end if np.isinf(end) else -_rounded(-(end + min(max(ends), end)) / 2, -end, -min(max(ends), end))
         return replace(self, lowest=float(lowest), highest=float(highest))
 
