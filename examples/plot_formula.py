@@ -38,8 +38,7 @@ for name, fitted in (("model", model), ("formula", formula)):
 # %%
 # What simpler formulas lose
 # --------------------------
-# Each drops the term that matters least. The points are the losses on the training rows; where they hardly rise,
-# terms can go.
+# Each version drops the terms that matter least. Losses are on held-out rows: where they hardly rise, terms can go.
 
 FormulaParetoDisplay.from_estimator(formula)
 short = formula.simplified(int((formula.pareto_["n_terms"] <= 4).argmax()))
@@ -52,7 +51,7 @@ print(f"R2 on new patients with {len(short.terms_)} terms: {short.score(X_test, 
 # -----------------
 # A formula is an estimator, so all displays take it.
 
-ShapeDisplay.from_estimator(short)
+ShapeDisplay.from_estimator(short, list(short.terms_["feature"]), n_cols=2)
 
 # %%
 # Somewhere else

@@ -23,7 +23,7 @@ X = pd.DataFrame(values, columns=[f"x{k}" for k in range(7)])
 train, test = slice(0, 300), slice(300, None)
 
 additive = KAAMRegressor().fit(X[train], y[train])
-network = KANRegressor(n_estimators=4, max_iter=60, random_state=0).fit(X[train], y[train])
+network = KANRegressor(n_estimators=2, max_iter=60, random_state=0).fit(X[train], y[train])
 for name, model in (("additive model", additive), ("network", network)):
     print(f"R2 on 200 new rows, {name}: {model.score(X[test], y[test]):.3f}")
 

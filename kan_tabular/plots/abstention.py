@@ -78,10 +78,12 @@ class AbstentionDisplay:
 
         Parameters
         ----------
-        losses, certainty, sample_weight
+        losses, certainty
             As of `abstention_curve`.
         cost_abstain : float or sequence of float
-            Cost of leaving a row open, in the units of the loss.
+            Prices of giving no answer, in the units of the losses.
+        sample_weight
+            As of `abstention_curve`.
         loss_name : str, default="mean loss"
             What the mean loss of an answer is.
 
