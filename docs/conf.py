@@ -80,6 +80,13 @@ def skip_foreign(app, what, name, value, skip, options):
     return True if home and not home.startswith("kan_tabular") else None
 
 
+def show_card(app, what, name, value, options, lines):
+    """The card in the docstring of a data set is plain text, with underscores, stars and braces of its own."""
+    if name.startswith("kan_tabular.datasets.") and "Cite:" in lines:
+        start = lines.index("Notes") + 2
+        lines[start:] = ["::", "", *(f"    {line}" for line in lines[start:])]
+
+
 def setup(app):
     """Pages of the reference have to exist before Sphinx looks for pages."""
     matplotlib.use("Agg")
@@ -87,3 +94,4 @@ def setup(app):
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     write_reference(Path(app.srcdir) / "api")
     app.connect("autodoc-skip-member", skip_foreign)
+    app.connect("autodoc-process-docstring", show_card, priority=100)  # before numpydoc reads it

@@ -4,7 +4,31 @@ import os
 import secrets
 import shutil
 
-__all__ = ["write_atomically"]
+__all__ = ["check_target", "write_atomically"]
+
+
+def check_target(path, *, example, error=ValueError):
+    """Where a file would be written: links resolved.
+
+    Parameters
+    ----------
+    path : str or path-like
+    example : str
+        A good file name.
+    error : type, default=ValueError
+        What to raise where `path` is a folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder of `path` does not exist.
+    """
+    target = os.path.realpath(os.fspath(path))
+    if os.path.isdir(target):
+        raise error(f"cannot save to {path}: it is a folder; give a file name, e.g. {path}/{example}")
+    if not os.path.isdir(os.path.dirname(target)):
+        raise FileNotFoundError(f"cannot save to {path}: the folder {os.path.dirname(target)} does not exist")
+    return target
 
 
 def write_atomically(target, content):

@@ -1,4 +1,4 @@
-"""The ``kan-tabular`` command: fit, apply and explain a model from CSV files.
+"""The ``kan-tabular`` command: fit, apply, explain and report on a model from CSV files.
 
 Heavy libraries are imported inside the commands, so that ``--help`` answers at once.
 """
@@ -12,6 +12,7 @@ import typer
 
 from kan_tabular.cli_conformal import at_confidence, calibrated, load_model
 from kan_tabular.cli_output import busy, draw, number, print_table, readable, say
+from kan_tabular.cli_tables import as_trained, choose_task, rows_for, table_for, training_table
 from kan_tabular.exceptions import DataError
 
 app = typer.Typer(
@@ -68,8 +69,8 @@ def fit(
 
     check_target(out)  # before the work, not after it
     with busy(f"Reading {data}"):
-        X, y = _training_table(data, target, drop or [])
-    task, reason = _choose_task(y, task, loss)
+        X, y = training_table(data, target, drop or [])
+    task, reason = choose_task(y, task, loss)
     say(f"{data}: {len(X)} rows, {X.shape[1]} columns to predict {target!r}")
     say(f"task: {task} ({reason})")
     _print_columns(X)
@@ -117,8 +118,8 @@ def predict(
         fitted, conformal = load_model(model)
         if confidence and conformal is None:
             raise DataError(f"{model} was not calibrated, so --confidence has no basis; fit it with --conformal 0.2")
-        table = _table_for(fitted, data)
-        predictions = _predictions(fitted, table, at_confidence(conformal, confidence, _as_trained(fitted, table)))
+        table = table_for(fitted, data)
+        predictions = _predictions(fitted, table, at_confidence(conformal, confidence, as_trained(fitted, table)))
         predictions.to_csv(out, index=False)
     flagged = int((predictions["outside_training"] != "").sum())
     say(f"{len(predictions)} predictions written to {out}")
@@ -139,11 +140,11 @@ def explain(
 
     with busy("Explaining"):
         fitted, _ = load_model(model)
-        table = _table_for(fitted, data)
+        table = table_for(fitted, data)
         if not 0 <= row < len(table):
             raise DataError(f"--row {row} is out of range: {data} has rows 0 to {len(table) - 1}")
         one = table.iloc[[row]]
-        explanation = fitted.explain(_as_trained(fitted, one))
+        explanation = fitted.explain(as_trained(fitted, one))
         values, base, prediction = explanation.values[0], np.ravel(explanation.base_values), _predictions(fitted, one)
         scale = "prediction"
         if values.ndim == 2:  # one column a class: explain the class that was predicted
@@ -154,7 +155,7 @@ def explain(
         elif getattr(fitted, "loss", "squared_error") != "squared_error":
             scale = "log of the prediction"
         if plot is not None:
-            draw(plot, "ContributionDisplay", fitted, _as_trained(fitted, one), row=0)
+            draw(plot, "ContributionDisplay", fitted, as_trained(fitted, one), row=0)
     say(f"row {row} of {data}")
     for name in prediction.columns.drop("row"):
         if name != "outside_training" or prediction[name].iloc[0]:
@@ -201,7 +202,7 @@ def formula(
     with busy("Finding a formula"):
         fitted, _ = load_model(model)
         if not hasattr(fitted, "formula_"):
-            X, y = (None, None) if data is None else _rows_for(fitted, data, target)
+            X, y = (None, None) if data is None else rows_for(fitted, data, target)
             fitted = fitted.to_symbolic(X, y, fidelity=fidelity)
         elif data is not None:
             raise DataError(f"{model} is a formula already; leave out --data: there is nothing to be fitted")
@@ -215,6 +216,55 @@ def formula(
     else:
         output.write_text(text, encoding="utf-8", newline="\n")
         say(f"formula written to {output}")
+
+
+@app.command()
+@readable
+def report(
+    model: Annotated[Path, typer.Argument(help="Model file that `fit` wrote.")],
+    data: Annotated[
+        Path, typer.Argument(help="CSV file with the model's columns and the target: rows the model has not seen.")
+    ],
+    target: Annotated[str, typer.Option("--target", "--y", help="Column that the model predicts.")],
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
+    intended_use: Annotated[str | None, typer.Option(help="For whom, when and for which decision.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN=TEXT", help="Readable name; may be given several times.")
+    ] = None,
+    unit: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN=UNIT", help="Unit of a column; may be given several times.")
+    ] = None,
+    patient: Annotated[
+        list[int] | None, typer.Option(help="Row with a section of its own; the first one below the header is 0.")
+    ] = None,
+    threshold: Annotated[float, typer.Option(help="Probability from which a row counts as positive.")] = 0.5,
+    min_group: Annotated[int, typer.Option(help="Smaller counts of people are not told.")] = 5,
+    n_training: Annotated[int | None, typer.Option(help="Number of training rows, to be stated.")] = None,
+):
+    """Write a report on the model: one HTML page with its figures, curves and a what-if panel."""
+    from kan_tabular.report import build_report
+
+    with busy("Writing the report"):
+        fitted, conformal = load_model(model)
+        X, y = rows_for(fitted, data, target)
+        build_report(
+            fitted,
+            X,
+            y,
+            out,
+            title=title,
+            intended_use=intended_use,
+            outcome=target,
+            labels=_pairs("--label", label),
+            units=_pairs("--unit", unit),
+            patients=patient,
+            conformal=conformal,
+            threshold=threshold,
+            min_group=min_group,
+            n_training=n_training,
+        )
+    say(f"report on {len(y)} rows written to {out}")
 
 
 @app.command()
@@ -261,87 +311,16 @@ def demo(
     )
 
 
-# ---- tables ----
+def _pairs(option, texts):
+    """What ``NAME=TEXT`` options say, as a dict."""
+    for text in texts or []:
+        if "=" not in text:
+            raise DataError(f"{option} {text!r} has no '=': give COLUMN=TEXT")
+    # Names may hold an equals sign more likely than units or readable names do.
+    return dict(text.rsplit("=", 1) for text in texts or []) or None
 
 
-def _training_table(data, target, drop):
-    from kan_tabular.csv_files import as_columns, as_target, read_cells
-
-    cells = read_cells(data)
-    for name in [target, *drop]:
-        _column(cells, name, data)
-    if target in drop:
-        raise DataError(f"{target!r} is the target; it cannot be dropped")
-    y = as_target(cells[target])
-    cells = cells.drop(columns=[target, *drop])
-    if cells.shape[1] == 0:
-        raise DataError(f"{data} has no column besides the target {target!r}")
-    for name in cells:
-        if name.startswith("Unnamed: "):
-            raise DataError(f"a column of {data} has no name (row numbers?); leave it out with --drop {name!r}")
-    return as_columns(cells), y
-
-
-def _choose_task(y, task, loss):
-    """The task and why: `task` itself, or the documented rule for "auto"."""
-    import numpy as np
-
-    distinct = len(np.unique(y))
-    if distinct == 1:
-        raise DataError(f"the target is {y[0]!s} in every row: there is nothing to learn from one value")
-    numeric = y.dtype.kind in "if"
-    if loss is not None:
-        if task == "classification":
-            raise DataError(f"--loss {loss} is for regression; leave it out, or use --task regression")
-        task, reason = "regression", f"asked for by --loss {loss}"
-    elif task != "auto":
-        reason = f"asked for by --task {task}"
-    elif not numeric:
-        task, reason = "classification", f"the target is text with {distinct} different values"
-    elif y.dtype.kind == "f":
-        task, reason = "regression", "the target has fractions"
-    elif distinct > 10:
-        task, reason = "regression", f"the target has {distinct} different numbers, more than 10"
-    else:
-        task, reason = "classification", f"the target has {distinct} different whole numbers, at most 10"
-    if task == "regression" and not numeric:
-        raise DataError(f"a regression needs a numeric target, but it holds text such as {y[0]!s}")
-    return task, reason
-
-
-def _table_for(model, data):
-    """The model's columns of a CSV file, as a DataFrame."""
-    from kan_tabular.csv_files import as_columns, read_cells
-
-    network = model.network_
-    return as_columns(read_cells(data), dict(zip(network.feature_names, network.kinds, strict=True)))
-
-
-def _rows_for(model, data, target):
-    """The model's columns of a CSV file as it was trained, and their target (None where `target` is)."""
-    import numpy as np
-
-    from kan_tabular.csv_files import as_target, read_cells
-
-    X = _as_trained(model, _table_for(model, data))
-    if target is None:
-        return X, None
-    y = as_target(_column(read_cells(data), target, data))
-    labels = {str(label): label for label in model.classes_.tolist()} if hasattr(model, "classes_") else {}
-    if set(map(str, y)) <= labels.keys():  # True in Python is the text "True" in a file
-        y = np.array([labels[str(v)] for v in y])
-    return X, y
-
-
-def _column(cells, name, data):
-    if name not in cells:
-        raise DataError(f"{data} has no column {name!r}; its columns are {', '.join(map(repr, cells.columns))}")
-    return cells[name]
-
-
-def _as_trained(model, table):
-    """A model fitted to an array has no column names of its own; give it an array."""
-    return table if hasattr(model, "feature_names_in_") else table.to_numpy()
+# ---- predictions as a table ----
 
 
 def _predictions(model, table, more=None):
@@ -349,7 +328,7 @@ def _predictions(model, table, more=None):
 
     import numpy as np
 
-    X = _as_trained(model, table)
+    X = as_trained(model, table)
     if hasattr(model, "classes_"):
         columns = _class_columns(model.classes_, model.predict_proba(X))
     elif "return_std" in inspect.signature(model.predict).parameters:

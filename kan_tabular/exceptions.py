@@ -31,3 +31,15 @@ class LiveModelError(ValueError):
 
 class DatasetError(OSError, ValueError):
     """A data set that could not be had, or a file that is not the one its card describes."""
+
+
+class CompositionError(ValueError):
+    """A composition string that cannot be read; the message names the position, counted from 1."""
+
+
+class MissingPropertyWarning(UserWarning):
+    """An element without a property that a descriptor needs; the message names both."""
+
+
+class UnseenElementWarning(UserWarning):
+    """An element that the training data did not have."""

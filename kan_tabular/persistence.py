@@ -24,7 +24,7 @@ from importlib import import_module
 import numpy as np
 
 import kan_tabular
-from kan_tabular._files import write_atomically
+from kan_tabular import _files
 from kan_tabular.bases import REGISTRY, Basis
 from kan_tabular.exceptions import ModelFileError
 
@@ -83,17 +83,12 @@ def save(estimator, path):
 
     check_is_fitted(estimator)
     target = check_target(path)
-    write_atomically(target, _pack(*_describe(estimator)))
+    _files.write_atomically(target, _pack(*_describe(estimator)))
 
 
 def check_target(path):
     """Where a model would be written: links resolved, and refused with `save`'s errors if it cannot be."""
-    target = os.path.realpath(os.fspath(path))
-    if os.path.isdir(target):
-        raise ModelFileError(f"cannot save to {path}: it is a folder; give a file name, e.g. {path}/model.kan")
-    if not os.path.isdir(os.path.dirname(target)):
-        raise FileNotFoundError(f"cannot save to {path}: the folder {os.path.dirname(target)} does not exist")
-    return target
+    return _files.check_target(path, example="model.kan", error=ModelFileError)
 
 
 def load(path):

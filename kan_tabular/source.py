@@ -168,7 +168,9 @@ class Source:
         arrays : list of ndarray, or None
             None where preprocessing cannot be undone column by column.
         """
-        if self.preprocessing is None:
+        if self.preprocessing is None or all(
+            _leaves_alone(step, self.shown_names[index]) for _, step in self.preprocessing.steps
+        ):
             return list(arrays)
         if self.shown_names != self.columns:
             return None
@@ -179,8 +181,8 @@ class Source:
         try:
             with np.errstate(all="ignore"):
                 for _, step in reversed(self.preprocessing.steps):
-                    if step in ("passthrough", None) or isinstance(step, (SimpleImputer, KNNImputer)):
-                        continue  # imputation fills cells, it leaves the units alone
+                    if _leaves_alone(step):
+                        continue
                     table = np.asarray(step.inverse_transform(_named(table, step)), dtype=float)
                 # Some steps "undo" without undoing (FunctionTransformer without inverse_func), others mix columns.
                 again = np.asarray(self.preprocessing.transform(_named(table, self.preprocessing)), dtype=float)
@@ -189,6 +191,13 @@ class Source:
         scale = np.abs(values).max()
         undone = np.isfinite(table[:, index]).all() and np.allclose(again[:, index], values, atol=1e-6 * scale)
         return np.split(table[:, index], cuts) if undone else None
+
+
+def _leaves_alone(step, name=None):
+    """Whether a step changes no units, or at least not those of `name` (our featurizer says which columns it keeps)."""
+    # Imputation fills cells, it leaves the units alone.
+    idle = step in ("passthrough", None) or isinstance(step, (SimpleImputer, KNNImputer))
+    return idle or name in getattr(step, "passthrough_", ())
 
 
 def _named(table, step):

@@ -3,6 +3,15 @@
 import pytest
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--screenshots",
+        metavar="DIR",
+        default=None,
+        help="where tests/browser keeps its pictures (default: a tmp_path)",
+    )
+
+
 def pytest_collection_modifyitems(items):
     """Skip ``gpu`` tests, visibly, where there is no CUDA device."""
     marked = [item for item in items if item.get_closest_marker("gpu")]

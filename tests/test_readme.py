@@ -67,7 +67,7 @@ def test_user_guide():
     assert (names["sd"] > names["se"]).all() and names["sd"][0] == pytest.approx(25, rel=0.2)
     assert names["fixed"].edf_["age"] < 1.1
     lines = [line for block in blocks("docs/user-guide.md", "sh") for line in block.splitlines()]
-    assert len(lines) == 4
+    assert len(lines) == 5
     for line in lines:
         program, *arguments = shlex.split(line)
         assert program == "kan-tabular"
@@ -75,6 +75,11 @@ def test_user_guide():
         assert result.exit_code == 0, result.output
     assert Path("predictions.csv").stat().st_size > 0 and Path("why.png").stat().st_size > 0
     assert "linear_predictor" in Path("risk.sql").read_text(encoding="utf-8")
+
+
+def test_report_page():
+    run_python("docs/report.md")
+    assert "<h1>Risk of death in hospital</h1>" in Path("report.html").read_text(encoding="utf-8")
 
 
 def test_extending_guide(monkeypatch):
@@ -94,6 +99,24 @@ def test_extending_guide(monkeypatch):
     assert names["waves"].network_.inputs[0].basis.family.name == "multiquadric"
     assert (names["residual"] ** 2).mean() < 0.05 * np.sin(names["column"]).var()
     assert list(names["found"].terms_["function"]) == ["softsign"]
+
+
+def test_materials_page():
+    """The numbers it quotes, and what it says about its made-up alloys."""
+    names = run_python("docs/materials.md")
+    assert len(names["messages"]) == 6 and "'_' at position 3, where an element symbol" in names["messages"][0]
+    importances = names["importances"]
+    assert importances["VEC"] > 3 * importances["mixing_enthalpy"] and importances["cold work"] > 0.2
+    # Along Cox's direction from CoCrFeNi (VEC 8.25), VEC falls by 5.25 for each unit of aluminium (VEC 3).
+    np.testing.assert_allclose(names["effect"].effect, [0, 80 * 0.525, 80 * 1.05], atol=8)
+    assert sorted(line.get_label() for line in names["lines"].lines_) == ["Al", "Co", "Cr", "Fe", "Ni"]
+    assert names["steel"].notna().all(axis=None) and names["described"].notna().all(axis=None)
+    assert names["element_properties"]().loc["Mn", "radius"] == 135.7
+    radii = dict.fromkeys((127.0, 135.7))
+    for radius in radii:
+        featurizer = names["CompositionFeaturizer"](properties={"Mn": {"radius": radius}})
+        radii[radius] = featurizer.fit_transform(["CoCrFeMnNi"])["size_difference"].item()
+    assert [round(size) for size in radii.values()] == [1, 3]
 
 
 def test_families_page():

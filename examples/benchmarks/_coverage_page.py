@@ -1,4 +1,4 @@
-"""The page of `coverage.py`, from its records alone."""
+"""The page of `conformal_coverage.py`, from its records alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from _common import table
 HEAD = """\
 # Conformal sets and intervals: coverage
 
-Printed by `examples/benchmarks/coverage.py report`.
+Printed by `examples/benchmarks/conformal_coverage.py report`.
 """
 
 SIMULATED = """\

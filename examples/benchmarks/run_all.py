@@ -95,14 +95,18 @@ BENCHMARKS = (
     ),
     Benchmark("similar_cases.py", ("--out {page}",), None, "similar-cases.md"),
     Benchmark("metric_intervals.py", ("--out {page}",), 6, "metric-intervals.md"),
+    Benchmark("report.py", ("--out {page}",), None, "report.md", "pip install '.[test]'; chromium"),
+    Benchmark("descriptors.py", ("--out {page}",), None, "descriptors.md", "../shared/data"),
     Benchmark(
-        "coverage.py",
+        "conformal_coverage.py",
         ("simulated", "real", "heart", "width", "report --out {page}"),
         None,
         "coverage.md",
         "../shared/bench",
     ),
 )
+#: Scripts that compare environments, which have to be made by hand; their docstrings say how.
+APART = ("element_libraries.py",)
 
 
 def chosen(names):

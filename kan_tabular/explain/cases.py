@@ -102,23 +102,25 @@ def one_each(values, name, n):
     return values
 
 
-def read_outcomes(y, classes, n):
-    """Outcomes as floats (n,): codes of the `classes`, or numbers where these are None."""
-    y = one_each(y, "y", n)
+def read_outcomes(y, classes, n, name="y"):
+    """Outcomes as floats (n,): codes of the `classes`, or numbers where these are None; `name` is for messages."""
+    y = one_each(y, name, n)
     if classes is None:
         try:
             y = y.astype(float)
         except (TypeError, ValueError):
-            raise ValueError("y must hold numbers, as the model predicts numbers; it holds something else.") from None
+            raise ValueError(
+                f"{name} must hold numbers, as the model predicts numbers; it holds something else."
+            ) from None
         if not np.isfinite(y).all():
             row = int(np.flatnonzero(~np.isfinite(y))[0])
-            raise ValueError(f"y holds {y[row]} in row {row}: drop such rows, or give y=None.")
+            raise ValueError(f"{name} holds {y[row]} in row {row}: drop such rows.")
         return y
     codes = {label: float(c) for c, label in enumerate(classes.tolist())}
     unknown = [label for label in y.tolist() if label not in codes]
     if unknown:
         raise ValueError(
-            f"y holds {unknown[0]!r}, which is not a class of the model: expected some of {list(codes)[:10]}."
+            f"{name} holds {unknown[0]!r}, which is not a class of the model: expected some of {list(codes)[:10]}."
         )
     return np.array([codes[label] for label in y.tolist()])
 

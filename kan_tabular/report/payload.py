@@ -17,7 +17,7 @@ from kan_tabular.report.network_data import network_data
 from kan_tabular.source import read_source
 
 #: Links with which one output has an interval: its ends on the link scale are taken through the inverse link.
-_WITH_INTERVAL = ("identity", "log", "logit")
+WITH_INTERVAL = ("identity", "log", "logit")
 #: Most characters of a model's data.
 _LARGEST = 4_000_000
 
@@ -61,7 +61,7 @@ def model_payload(estimator, *, interval=0.95, conformal=None, units=None):
     source = read_source(estimator, needs="explain", display="model_payload")
     model, network = source.estimator, source.estimator.network_
     link = network.likelihood.link_name
-    has_interval = _check_interval(interval) and link in _WITH_INTERVAL and network.n_outputs == 1
+    has_interval = _check_interval(interval) and link in WITH_INTERVAL and network.n_outputs == 1
     data = _fitting_data(network, has_interval)
     classes = [str(c) for c in model.classes_.tolist()] if is_classifier(model) else None
     outputs, responses = _names(model, network, classes)

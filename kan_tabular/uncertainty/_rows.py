@@ -46,8 +46,6 @@ def row_keys(X, y):
     for column in [*table.columns, np.asarray(y)]:
         if isinstance(column, Text):
             column = np.array([*column.labels, None], dtype=object)[column.codes]
-        elif column.dtype.kind == "f":
-            column = column + 0.0  # one zero, not two
         keys = keys * np.uint64(1_000_003) ^ hash_array(column)
     return np.sort(keys)
 

@@ -220,7 +220,7 @@ class ConformalRegressor(RegressorMixin, Conformal):
                 "conformity_score='normalized' needs scale=callable for an estimator that says nothing of its own "
                 f"uncertainty; {type(model).__name__} is no ensemble of networks, and its predict takes no return_std."
             )
-        self.scale_floor_ = float(np.median(_spread(model, X)))
+        self.scale_floor_ = float(np.median(_spread(model, X))) or 1.0  # no spread at all: one width for all
 
     def _output(self, model, X):
         """Prediction and scale (m, 2), or quantiles (m, n_quantiles)."""

@@ -39,7 +39,7 @@ def uncertainty_parts(estimator, X):
     and the rows that they leave out; where they agree they may be wrong together. Neither part has a guarantee: only
     calibration on unseen rows gives one, which ``ConformalRegressor(conformity_score="normalized")`` does. A member
     here is all networks that left out the same rows (one of each setting), in the place of the whole ensemble: what
-    the settings disagree about is not in the spread.
+    the settings disagree about is not in the spread. Where the additive fit got all the weight there is no spread.
 
     References
     ----------
@@ -73,9 +73,9 @@ def has_spread(estimator):
 
 
 def _source(estimator):
-    """The network of members in an estimator or a pipeline, as a `Source`; None where there is none."""
+    """The ensemble of networks in an estimator or a pipeline, as a `Source`; None where there is none."""
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
-    if getattr(getattr(last, "network_", None), "n_members", 0) < 2 or not hasattr(last, "candidates_"):
+    if not hasattr(last, "candidates_"):
         return None
     return read_source(estimator, needs="extrapolation", display="uncertainty_parts")
 
@@ -84,6 +84,8 @@ def _views(model, X):
     """Linear predictor (F, m, C) as the networks of each fold say it in the place of all; the mean is the model's."""
     network = model.network_
     Z = encode(model, X)
+    if not network.n_members:  # the additive fit speaks alone
+        return network.forward(Z)[None]
     n_settings = sum(c["candidate"] == "network" and c["weight"] > 0 for c in model.candidates_)
     if n_settings == 0 or network.n_members % n_settings or network.n_members == n_settings:
         raise ValueError("uncertainty_parts compares networks of one kind, and this ensemble has one of each.")

@@ -196,6 +196,17 @@ def test_splits_keep_groups_whole_and_classes_even(two_classes):
     assert len(absolute.calibration_.scores) == pytest.approx(120, abs=16)
 
 
+def test_classes_are_spread_evenly():
+    from kan_tabular.uncertainty._rows import choose_calibration
+
+    classes = np.repeat([0, 1, 2], [300, 90, 30])
+    for seed in range(10):
+        chosen = choose_calibration(0.25, 420, np.random.default_rng(seed), classes)
+        counts = np.bincount(classes[chosen], minlength=3)
+        assert np.abs(counts - np.array([75, 22.5, 7.5])).max() <= 2.5  # at random: 7 rows of standard deviation
+        assert len(chosen) == 105 and (np.diff(chosen) > 0).all()
+
+
 def test_a_class_of_one_row_stays_in_training(two_classes):
     X, y = two_classes
     y = np.append(y[:200], "rare")
@@ -282,6 +293,8 @@ def test_abstains_where_the_set_has_not_one_class(table):
     own.conformalize(X[200:400], y[200:400])
     assert np.array_equal(own.abstains(X[400:]), own.predict_set(X[400:]).sum(1) != 1)
     assert own.set_params(confidence_level=0.9).abstains(X[400:]).shape == (200,)
+    empty = ~own.set_params(confidence_level=0.5, empty="allow").predict_set(X[400:]).any(1)
+    assert empty.any() and own.abstains(X[400:])[empty].all()
 
 
 def test_random_state_decides_and_nothing_else(two_classes):

@@ -15,6 +15,7 @@ def test_covers_counts_sets_and_intervals():
     assert not covers(["new"] * 4, levels, ["a", "b"]).any()
     interval = np.array([[0.0, 1.0], [0.0, 1.0], [-np.inf, np.inf]])
     assert covers([1.0, 1.5, 9.0], interval).tolist() == [True, False, True]
+    assert covers([0.0, -1e-9, 9.0], interval).tolist() == [True, False, True]
     assert covers([1.0, 1.5, 9.0], np.stack([interval, interval], axis=2)).shape == (3, 2)
     for y, predicted, classes in (
         ([1], interval, None),

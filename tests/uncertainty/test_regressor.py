@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from mapie.regression import ConformalizedQuantileRegressor, CrossConformalRegressor, SplitConformalRegressor
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor
 from sklearn.linear_model import BayesianRidge, LinearRegression, QuantileRegressor
@@ -110,6 +110,32 @@ def test_any_quantile_regressor_gives_bands(line, estimator):
         model.set_params(confidence_level=0.9).predict_interval(X)
 
 
+class Bands(BaseEstimator, RegressorMixin):
+    """Quantiles around 0, as wide as the column says."""
+
+    quantiles = (0.05, 0.5, 0.95)
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return X[:, [0]] * np.array([-1, 0, 1])
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+def test_bands_that_would_turn_over_close_in_the_middle():
+    """Bands of +-10 around targets within +-2 are narrowed by 8; one of +-3 has only 3 to give."""
+    known, y = np.full((99, 1), 10.0), np.linspace(-2, 2, 99)
+    model = ConformalRegressor(Bands(), method="cqr", prefit=True).conformalize(known, y)
+    interval = model.predict_interval(np.array([[10.0], [3.0]]))
+    reach = np.sort(np.abs(y))[89]
+    np.testing.assert_allclose(interval, [[-reach, reach], [0, 0]], atol=1e-12)
+    crossed = model.predict_interval(np.array([[-10.0]]))  # quantiles in the wrong order: ends are exchanged
+    np.testing.assert_allclose(crossed, [[-reach, reach]], atol=1e-12)
+
+
 def test_prefit_quantiles_and_saving(line, tmp_path):
     X, y = arrays(line)
     network = KANRegressor(loss="quantile", quantiles=(0.05, 0.5, 0.95), **TINY).fit(X[:200], y[:200])
@@ -147,6 +173,9 @@ def test_normalized_intervals_are_as_wide_as_the_scale(line):
     np.testing.assert_allclose(ratio, ratio[0])
     q = np.sort(own.calibration_.scores)[int(np.ceil(0.8 * (len(own.calibration_.scores) + 1))) - 1]
     np.testing.assert_allclose(ratio, 2 * q)
+    fitted = ConformalRegressor(own.estimator_, scale=scale, prefit=True, **settings).conformalize(X[:100], y[:100])
+    by_hand = np.abs(y - own.estimator_.predict(X))[:100] / scale(None, X)[:100]
+    np.testing.assert_allclose(fitted.calibration_.scores, by_hand)
     for estimator in (KAAMRegressor(), BayesianRidge(), make_pipeline(StandardScaler(), KAAMRegressor())):
         model = ConformalRegressor(estimator, **settings).fit(X, y)
         widths = np.diff(model.predict_interval(X), axis=1)
@@ -193,6 +222,9 @@ def test_likelihood_ratios_may_demand_infinite_intervals(line):
     np.testing.assert_array_equal(own.predict_interval(X[300:], weights=np.ones(100)), plain.predict_interval(X[300:]))
     assert np.isinf(own.predict_interval(X[300:], weights=np.full(100, 100.0))).all()
     assert own.threshold_rule() is None
+    own.conformalize(X[100:300], y[100:300], weights=np.full(200, 1e-3))  # ratios are known up to a constant
+    small = own.predict_interval(X[300:], weights=np.full(100, 1e-3))
+    np.testing.assert_allclose(small, plain.predict_interval(X[300:]))
 
 
 def test_likelihood_ratios_restore_coverage_under_shift():

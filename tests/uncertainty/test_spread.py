@@ -1,5 +1,7 @@
 """Epistemic and aleatoric parts, against the members themselves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -9,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from kan_tabular import KAAMClassifier, KAAMRegressor, KANRegressor, LogisticKAN
 from kan_tabular.encoding import read_table
-from kan_tabular.uncertainty import uncertainty_parts
+from kan_tabular.uncertainty import ConformalRegressor, uncertainty_parts
 
 TINY = {"hidden_layer_sizes": (4,), "n_estimators": 3, "max_iter": 4, "random_state": 0}
 ONE = {**TINY, "alpha": 0.1, "smoothness": 1.0, "additive_start": False}
@@ -77,6 +79,31 @@ def test_additive_models_say_both_parts(line):
     parts = uncertainty_parts(ridge, X[["a"]])
     np.testing.assert_allclose(parts["epistemic"], ridge.predict(X[["a"]], return_std=True)[1])
     assert parts["total"].isna().all()
+
+
+def test_networks_that_the_additive_fit_replaced_have_no_spread(line):
+    X, y = line
+    X = X[["a", "b"]]
+    model = ConformalRegressor(KANRegressor(**TINY), conformity_score="normalized", random_state=0).fit(X, y)
+    fitted = model.estimator_
+    fitted.network_ = replace(
+        fitted.network_,
+        weights=np.zeros(0),
+        bias=fitted.network_.bias[:0],
+        inputs=[replace(c, coefficients=c.coefficients[:, :0]) for c in fitted.network_.inputs],
+        layers=[],
+    )
+    parts = uncertainty_parts(fitted, X)
+    assert (parts["epistemic"] == 0).all()
+    again = ConformalRegressor(fitted, conformity_score="normalized", prefit=True).conformalize(X, y)
+    assert again.scale_floor_ == 1.0 and np.ptp(np.diff(again.predict_interval(X), axis=1)) < 1e-9
+
+
+def test_one_network_of_a_kind_is_refused(line):
+    X, y = line
+    one = KANRegressor(**{**ONE, "n_estimators": 1}).fit(X[["a"]], y)
+    with pytest.raises(ValueError, match="this ensemble has one of each"):
+        uncertainty_parts(one, X[["a"]])
 
 
 def test_models_that_say_nothing_are_refused(line, two_classes):

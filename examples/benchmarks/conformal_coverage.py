@@ -1,10 +1,10 @@
 """Do conformal sets and intervals hold what they promise? Counted on simulated and real rows, beside MAPIE::
 
-    python examples/benchmarks/coverage.py simulated      # 500 draws a design; resumes from results/coverage.jsonl
-    python examples/benchmarks/coverage.py real           # 100 random splits of six tables
-    python examples/benchmarks/coverage.py heart          # the published heart-disease protocol
-    python examples/benchmarks/coverage.py width          # interval widths on two tables of alloys
-    python examples/benchmarks/coverage.py report --out docs/benchmarks/coverage.md
+    python examples/benchmarks/conformal_coverage.py simulated    # 500 draws a design; resumes results/coverage.jsonl
+    python examples/benchmarks/conformal_coverage.py real         # 100 random splits of six tables
+    python examples/benchmarks/conformal_coverage.py heart        # the published heart-disease protocol
+    python examples/benchmarks/conformal_coverage.py width        # interval widths on two tables of alloys
+    python examples/benchmarks/conformal_coverage.py report --out docs/benchmarks/coverage.md
 
 All but the first read the staged tables (``../shared/bench``, beside the project). One thread (``OMP_NUM_THREADS=1``).
 A record is computed again where the code of the method has changed since (comments and docstrings aside).
