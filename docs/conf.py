@@ -41,7 +41,7 @@ html_show_sourcelink = False
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 
-autosummary_generate = True
+autosummary_generate = [f"api/{package}.rst" for package in public_names()]
 autodoc_default_options = {"members": True, "inherited-members": True, "member-order": "groupwise"}
 autodoc_typehints = "none"
 numpydoc_show_class_members = False  # autodoc shows them
