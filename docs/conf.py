@@ -6,6 +6,8 @@ import warnings
 from pathlib import Path
 
 import matplotlib
+from docutils.nodes import SkipNode
+from docutils.utils.math.latex2mathml import tex2mathml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -27,12 +29,13 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "auto_examples/*.ipynb", "auto_examples/*.py"]
+exclude_patterns = ["_build", "auto_examples/*.ipynb", "auto_examples/*.py", "**sg_execution_times.rst"]
+templates_path = ["_templates"]
 default_role = "literal"  # docstrings name things in single backquotes
 
+html_math_renderer = "mathml"  # which browsers draw by themselves, without a network
 html_theme = "furo"
 html_title = f"kan-tabular {version}"
 html_show_copyright = False
@@ -87,11 +90,24 @@ def show_card(app, what, name, value, options, lines):
         lines[start:] = ["::", "", *(f"    {line}" for line in lines[start:])]
 
 
+def visit_math(writer, node):
+    """A formula in a line of text."""
+    writer.body.append(tex2mathml(node.astext()))
+    raise SkipNode
+
+
+def visit_math_block(writer, node):
+    """A formula on lines of its own."""
+    writer.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    raise SkipNode
+
+
 def setup(app):
     """Pages of the reference have to exist before Sphinx looks for pages."""
     matplotlib.use("Agg")
     warnings.filterwarnings("ignore", category=UserWarning, message=".*is non-interactive.*")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     write_reference(Path(app.srcdir) / "api")
     app.connect("autodoc-skip-member", skip_foreign)
     app.connect("autodoc-process-docstring", show_card, priority=100)  # before numpydoc reads it
