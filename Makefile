@@ -1,5 +1,5 @@
 # Two commands do everything on a machine with only Python (3.11 or newer) and make:
-#   make demo   fit, explain and draw the embedded data set; outputs in demo-output/
+#   make demo   fit, explain, draw and report the embedded data set; outputs in demo-output/
 #   make test   the whole test suite; e.g. PYTEST_ARGS='-m "not slow" tests/test_cli.py'
 # and make docs builds the site, with gallery and reference, in docs/_build/html. All make .venv when it is missing and reinstall only when pyproject.toml or constraints.txt changed.
 

@@ -191,6 +191,7 @@ def formula(
     fidelity: Annotated[
         float, typer.Option(help="Least R2 between formula and model; below, the formula is refused.")
     ] = 0.98,
+    max_complexity: Annotated[int, typer.Option(help="Numeric constants that a term of the formula may have.")] = 3,
     output: Annotated[Path | None, typer.Option(help="File to write; by default the text is printed.")] = None,
 ):
     """Write the model as a formula, in a programming language, SQL, a spreadsheet's or for a paper."""
@@ -203,7 +204,7 @@ def formula(
         fitted, _ = load_model(model)
         if not hasattr(fitted, "formula_"):
             X, y = (None, None) if data is None else rows_for(fitted, data, target)
-            fitted = fitted.to_symbolic(X, y, fidelity=fidelity)
+            fitted = fitted.to_symbolic(X, y, fidelity=fidelity, max_complexity=max_complexity)
         elif data is not None:
             raise DataError(f"{model} is a formula already; leave out --data: there is nothing to be fitted")
         text = fitted.write(language, **options).rstrip("\n") + "\n"
@@ -272,7 +273,7 @@ def report(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("demo-output"),
 ):
-    """Run everything on scikit-learn's breast cancer data: fit, score, draw, save."""
+    """Run everything on scikit-learn's breast cancer data: fit, score, draw, report, save."""
     from sklearn.datasets import load_breast_cancer
 
     import kan_tabular
@@ -298,6 +299,8 @@ def demo(
         draw(out / "contribution.png", "ContributionDisplay", model, X, row=0)
         model.save(out / "model.kan")
         held_out.to_csv(out / "predictions.csv", index=False)
+    with busy("Reporting"):
+        _demo_report(model, X, y, out / "report.html")
     say(f"\nwritten to {out}/")
     print_table(
         (),
@@ -307,7 +310,28 @@ def demo(
             ("contribution.png", "why the first patient is predicted as they are"),
             ("predictions.csv", "each row as predicted by a model that did not see it"),
             ("model.kan", "the model: kan_tabular.load, or kan-tabular predict"),
+            ("report.html", "the model for a browser: how good it is, its curves, and what if a value were another"),
         ],
+    )
+
+
+def _demo_report(model, X, y, path):
+    """A report on rows that its model has not seen: one in three."""
+    from sklearn.base import clone
+    from sklearn.model_selection import train_test_split
+
+    from kan_tabular.report import build_report
+
+    X, X_test, y, y_test = train_test_split(X, y, test_size=1 / 3, stratify=y, random_state=0)
+    build_report(
+        clone(model).fit(X, y),
+        X_test,
+        y_test,
+        path,
+        title="Breast tumours: benign or malignant",
+        intended_use="A demonstration on published measurements of cell nuclei. Not for patients.",
+        outcome="diagnosis",
+        n_training=len(X),
     )
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "benchmarks"
-OWN = ("_common", "_coverage_page", "_coverage_simulated")
+OWN = ("_common", "_coverage_jackknife", "_coverage_page", "_coverage_simulated")
 
 
 @pytest.fixture(scope="module")
 def coverage():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(FOLDER))
-        spec = importlib.util.spec_from_file_location("coverage_benchmark", FOLDER / "coverage.py")
+        spec = importlib.util.spec_from_file_location("coverage_benchmark", FOLDER / "conformal_coverage.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         yield module
@@ -90,3 +90,10 @@ def test_records_of_other_code_are_left_out(coverage, tmp_path, monkeypatch):
     assert coverage.Cache().has(part="heart", split=3) and not coverage.Cache().has(part="heart", split=4)
     monkeypatch.setattr(coverage, "fingerprint", lambda: "other")
     assert not coverage.Cache().has(part="heart", split=3)
+
+
+def test_the_script_is_no_module_named_coverage():
+    """numba imports a package of that name if it finds one along the path."""
+    spec = importlib.util.spec_from_file_location("coverage", FOLDER / "coverage.py")
+    with pytest.raises(ImportError, match="not the package"):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))

@@ -386,6 +386,7 @@ def test_formula_refuses_what_cannot_be(doses):
     refused(run(*sql, *data, "--target", "group"), "'a'", "does not know")
     refused(run(*sql, "--fidelity", "2"), "fidelity=2", "at most 1")
     refused(run(*sql, "--fidelity", "1"), "below fidelity=1")
+    refused(run(*sql, "--max-complexity", "0"), "max_complexity=0")
     refused(run(*sql, "--data", "none.csv"), "no file none.csv")
     refused(run(*sql, "--output", "no/f.sql"), "no/f.sql")
     assert run("formula", "m.kan", "--language", "fortran").exit_code == 2
@@ -411,7 +412,7 @@ def test_demo_writes_what_it_says():
     assert result.exit_code == 0, result.output
     assert "held out (5-fold cross-validation): AUC 0.99" in result.stdout
     assert "written to here/demo/" in result.stdout
-    names = {"shapes.png", "importance.png", "contribution.png", "predictions.csv", "model.kan"}
+    names = {"shapes.png", "importance.png", "contribution.png", "predictions.csv", "model.kan", "report.html"}
     assert set(os.listdir("here/demo")) == names
     assert all(name in result.stdout for name in names)
     for name in names:

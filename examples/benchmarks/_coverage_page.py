@@ -1,4 +1,4 @@
-"""The page of `conformal_coverage.py`, from its records alone."""
+"""The page of `coverage.py`, from its records alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from _common import table
 HEAD = """\
 # Conformal sets and intervals: coverage
 
-Printed by `examples/benchmarks/conformal_coverage.py report`.
+Printed by `examples/benchmarks/coverage.py report`.
 """
 
 SIMULATED = """\
@@ -57,6 +57,16 @@ differences of a few percent are noise.
 """
 
 
+JACKKNIFE = """\
+## Jackknife+ around additive models, in closed form
+
+What leaving a row out changes follows from the one fit (`leave_one_out`), with knots and smoothing parameters as all
+rows have them. The formal guarantee of the jackknife+ asks for these to be chosen again without the row; how much that
+matters is what the coverage shows ({rows} training rows, fresh draws of the designs above, empty sets kept empty,
+standard error of the mean in brackets).
+"""
+
+
 def write_page(records, grid):
     """The Markdown page; parts without records are left out."""
     parts = defaultdict(list)
@@ -67,6 +77,8 @@ def write_page(records, grid):
     for name, write in writers.items():
         if parts[name]:
             out += write(parts[name])
+    if parts["jackknife exact"]:
+        out += _jackknife(parts)
     dates = sorted({r["date"] for r in records})
     out += ["## Machine and versions\n", f"Run {dates[0]} to {dates[-1]}, one thread, on a shared machine.\n"]
     out += [f"* {line}" for line in sorted({r["environment"] for r in records})]
@@ -167,6 +179,32 @@ def _heart(rows):
         sizes, empties = " / ".join(f"{s:.3f}" for s in size), " / ".join(f"{100 * e:.1f}" for e in empty)
         lines.append([method, *(_spread(c) for c in cover.T), worst, sizes, empties])
     out.append(table(["method", "at .8", "at .9", "at .95", "worst class", "size", "empty, %"], lines))
+    return out
+
+
+def _jackknife(parts):
+    """Of records measured more than once, the last."""
+    exact, speed = parts["jackknife exact"][-1], parts["jackknife speed"][-1]
+    out = [JACKKNIFE.format(rows=parts["jackknife coverage"][-1]["n_train"])]
+    n, ratio = exact["n"], speed["refits"] / speed["closed"]
+    out.append(
+        f"Gaussian response, {n} rows: predictions without each row differ by at most {exact['worst']:.1e} from {n} "
+        "explicit solutions of the penalised equations. One fit with intervals for as many new rows takes "
+        f"{1000 * speed['closed']:.0f} ms of processor time, the same with {speed['n']} fits at fixed smoothing "
+        f"parameters {speed['refits']:.2f} s: {ratio:.0f} times as long.\n"
+    )
+    out.append("Two classes, against the penalised optimum without the row, by probability:\n")
+    last = {r["table"]: r for r in parts["jackknife approximate"]}
+    cells = [
+        [r["table"], r["checked"], f"{r['worst']:.1e}", f"{r['median']:.1e}", _short(r["moved"])] for r in last.values()
+    ]
+    out.append(table(["table", "rows checked", "worst", "median", "most that leaving out a row moves"], cells))
+    last = {(r["design"], r["level"]): r for r in parts["jackknife coverage"]}
+    cells = [
+        [design, level, r["repetitions"], f"{_short(r['coverage'])} ({_short(r['error'])})", f"{r['size']:.3f}"]
+        for (design, level), r in last.items()
+    ]
+    out.append(table(["design", "level", "draws", "coverage", "size or width"], cells))
     return out
 
 

@@ -1,4 +1,4 @@
-"""Simulated designs for `conformal_coverage.py`: where the truth is known, promises can be counted on fresh draws."""
+"""Simulated designs for `coverage.py`: where the truth is known, promises can be counted on fresh draws."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
 """Do conformal sets and intervals hold what they promise? Counted on simulated and real rows, beside MAPIE::
 
-    python examples/benchmarks/conformal_coverage.py simulated    # 500 draws a design; resumes results/coverage.jsonl
-    python examples/benchmarks/conformal_coverage.py real         # 100 random splits of six tables
-    python examples/benchmarks/conformal_coverage.py heart        # the published heart-disease protocol
-    python examples/benchmarks/conformal_coverage.py width        # interval widths on two tables of alloys
-    python examples/benchmarks/conformal_coverage.py report --out docs/benchmarks/coverage.md
+    python examples/benchmarks/coverage.py simulated    # 500 draws a design; resumes results/coverage.jsonl
+    python examples/benchmarks/coverage.py real         # 100 random splits of six tables
+    python examples/benchmarks/coverage.py heart        # the published heart-disease protocol
+    python examples/benchmarks/coverage.py width        # interval widths on two tables of alloys
+    python examples/benchmarks/coverage.py jackknife      # around additive models, in closed form
+    python examples/benchmarks/coverage.py report --out docs/benchmarks/coverage.md
 
 All but the first read the staged tables (``../shared/bench``, beside the project). One thread (``OMP_NUM_THREADS=1``).
 A record is computed again where the code of the method has changed since (comments and docstrings aside).
@@ -20,6 +21,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import _coverage_jackknife
 from _common import append_line, read_lines
 from _coverage_page import write_page
 from _coverage_simulated import DESIGNS, LEVELS, simulate
@@ -39,7 +41,7 @@ from kan_tabular.uncertainty import ConformalClassifier, ConformalRegressor, cov
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).resolve().parent / "results" / "coverage.jsonl"
 PACKAGES = ("kan-tabular", "numpy", "scipy", "scikit-learn", "MAPIE")
-REPETITIONS, FOLDED = 500, 100
+REPETITIONS, FOLDED, JACKKNIFED = 500, 100, 300
 SPLITS, CROSS_SPLITS = 100, 20
 TASKS = ("heart918", "pima", "ilpd", "breast", "mpea_yield", "process_yield")
 STRENGTHS = ("mpea_yield", "process_yield")
@@ -235,6 +237,15 @@ def width(cache, args):
                 cache.add({**record, "coverage": hit.mean(0).tolist(), "width": widths.mean(0).tolist()})
 
 
+def jackknife(cache, args):
+    for measure_one in (_coverage_jackknife.exactness, _coverage_jackknife.approximation, _coverage_jackknife.speed):
+        for record in measure_one():
+            cache.add(record)
+    for design in DESIGNS:
+        for record in _coverage_jackknife.covered(design, args.repetitions or JACKKNIFED):
+            cache.add(record)
+
+
 def report(cache, args):
     text = write_page(cache.records, GRID)
     print(text)
@@ -245,10 +256,10 @@ def report(cache, args):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for do in (simulated, real, heart, width, report):
+    for do in (simulated, real, heart, width, jackknife, report):
         command = commands.add_parser(do.__name__)
         command.set_defaults(do=do)
-        if do is simulated:
+        if do in (simulated, jackknife):
             command.add_argument("--repetitions", type=int)
         if do is real:
             command.add_argument("--tasks", type=lambda text: text.split(","), default=TASKS, help=", ".join(TASKS))

@@ -93,6 +93,13 @@ BENCHMARKS = (
         "symbolic.md",
         "../shared/bench; pykan is a part of its own and needs another environment",
     ),
+    Benchmark(
+        "feynman.py",
+        ("own", "report --out {page}"),
+        None,
+        "feynman.md",
+        "peers is a part of its own and needs another environment",
+    ),
     Benchmark("similar_cases.py", ("--out {page}",), None, "similar-cases.md"),
     Benchmark("metric_intervals.py", ("--out {page}",), 6, "metric-intervals.md"),
     Benchmark("report.py", ("--out {page}",), None, "report.md", "pip install '.[test]'; chromium"),
@@ -105,8 +112,8 @@ BENCHMARKS = (
         "../shared/bench",
     ),
 )
-#: Scripts that compare environments, which have to be made by hand; their docstrings say how.
-APART = ("element_libraries.py",)
+#: A short name of another script, and one that compares environments, which have to be made by hand.
+APART = ("coverage.py", "element_libraries.py")
 
 
 def chosen(names):

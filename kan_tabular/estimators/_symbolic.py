@@ -32,6 +32,10 @@ ATTRIBUTES = """expression_ : sympy.Expr, or list of them
         log loss, squared error or deviance), ``auc_model`` and ``auc_formula`` (two classes) on the rows given, NaN
         without a target. The formula's are cross-fitted: its constants (not its functions) come from the other folds.
         The model's are as honest as the rows are new to it.
+    distillation_ : pandas.DataFrame
+        How the formula came about, a row a step: ``step``, ``what``, ``columns`` (how many it uses), ``r2_model``,
+        ``loss`` on the rows given (of fitted constants; NaN without a target), ``complexity``. A network with hidden
+        layers is pruned first; then a sum and formulas in which columns meet are sought.
     pareto_ : pandas.DataFrame
         The formula (row 0) and ever simpler ones: ``complexity``, ``n_terms``, ``loss``. `simplified` gives any of
         them.
@@ -72,6 +76,13 @@ class SymbolicEstimator(FittedMixin, BaseEstimator):
             columns = ["output", *columns]
         return pd.DataFrame(rows, columns=columns)
 
+    @property
+    def distillation_(self):
+        import pandas as pd
+
+        check_is_fitted(self)
+        return pd.DataFrame(self.steps_, columns=["step", "what", "columns", "r2_model", "loss", "complexity"])
+
     def simplified(self, row):
         """The formula in a row of `pareto_` as an estimator of its own.
 
@@ -92,7 +103,7 @@ class SymbolicEstimator(FittedMixin, BaseEstimator):
                 setattr(new, name, getattr(self, name))
         stage = self.stages_[row]
         new.network_ = self.network_.simpler(stage["network"])
-        new.term_rows_, new.stages_ = stage["terms"], self.stages_[row:]
+        new.term_rows_, new.stages_, new.steps_ = stage["terms"], self.stages_[row:], self.steps_
         new.fidelity_ = self.fidelity_ if row == 0 else stage["fidelity"]
         return new
 
@@ -211,12 +222,12 @@ class SymbolicEstimator(FittedMixin, BaseEstimator):
             classes=self.classes_.tolist() if hasattr(self, "classes_") else (),
         )
         self.network_, self.term_rows_ = result.network, result.terms
-        self.fidelity_, self.stages_ = result.fidelity, result.stages
+        self.fidelity_, self.stages_, self.steps_ = result.fidelity, result.stages, result.steps
         return self
 
     def _get_state(self):
         attributes, arrays = super()._get_state()
-        own = {"term_rows": self.term_rows_, "fidelity": self.fidelity_, "stages": self.stages_}
+        own = {"term_rows": self.term_rows_, "fidelity": self.fidelity_, "stages": self.stages_, "steps": self.steps_}
         return {**attributes, **own}, arrays
 
     @classmethod
@@ -229,5 +240,5 @@ class SymbolicEstimator(FittedMixin, BaseEstimator):
     def _from_state(cls, params, attributes, arrays):
         self = super()._from_state(params, attributes, arrays)
         self.term_rows_, self.fidelity_ = attributes["term_rows"], attributes["fidelity"]
-        self.stages_ = attributes["stages"]
+        self.stages_, self.steps_ = attributes["stages"], attributes.get("steps", [])
         return self

@@ -1,18 +1,34 @@
-"""From a fitted network to a formula: functions, one joint fit of all constants, rounding, and how faithful it is."""
+"""From a fitted network to a formula: functions, one joint fit of all constants, rounding, and how faithful it is.
+
+Networks whose columns act together go through `deep` as well: the cheaper formula of the two is kept.
+"""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from kan_tabular.exceptions import FidelityError
+from kan_tabular.symbolic.deep import (
+    JointSearch,
+    formula_of,
+    joint_formulas,
+    joint_misfit,
+    joint_terms,
+    obstacle,
+    pruned_columns,
+    step_row,
+    text_of,
+    writable,
+)
 from kan_tabular.symbolic.formula import Formula, Sum, T, Term
+from kan_tabular.symbolic.joint import Joint
 from kan_tabular.symbolic.network import FormulaNetwork
-from kan_tabular.symbolic.refit import Additive, Imitation, refit, variance
+from kan_tabular.symbolic.refit import Imitation, refit, variance
 from kan_tabular.symbolic.rows import read_rows
-from kan_tabular.symbolic.search import Search, without
+from kan_tabular.symbolic.search import Search
 
 _FOLDS = 5
 #: Shares of the standard errors that rounding respects, if a formula is not faithful enough.
@@ -21,8 +37,6 @@ _TIGHTNESS = (1.0, 0.1, 0.01)
 _SHARPNESS = (1.0, 10.0, 100.0, 1000.0)
 #: Steps of the fits within folds and along the way to simpler formulas.
 _FEW = 4
-#: Formulas on the way from the whole one to none.
-_MOST_STAGES = 8
 #: Attempts that are compared where no fidelity is asked for, and the difference of AIC that counts.
 _COMPARED, _CLEARLY = 4, 4.0
 
@@ -43,12 +57,16 @@ class Distilled:
     stages : list of dict
         The formula and ever simpler ones, as plain data: ``network`` (`FormulaNetwork.summary`), ``terms``,
         ``fidelity``, ``complexity``, ``n_terms``, ``loss`` (as ``loss_formula``).
+    steps : list of dict
+        How it came about: ``step``, ``what``, ``columns`` (how many), ``r2_model``, ``loss`` (of the rows given, the
+        constants being fitted to them), ``complexity``.
     """
 
     network: FormulaNetwork
     terms: list
     fidelity: dict
     stages: list
+    steps: list
 
 
 def distil(
@@ -80,17 +98,87 @@ def distil(
         If no formula reaches `fidelity`.
     """
     given = None if y is None else read_rows(network, Z, y, weights)
-    attempts = _attempts(network, Z, given, weights, candidates, max_constants, fidelity)
-    if fidelity is None:
-        search = _most_predictive(attempts, given)
-        final = search.rounded(digits)
+    settings = (candidates, max_constants, digits, fidelity)
+    if hasattr(network, "contributions"):
+        search, final = _of_sums(network, Z, given, weights, *settings)
+        steps = []
     else:
-        search, final = _most_apt(attempts, network, fidelity, digits, max_constants)
+        search, final, steps = _of_a_deep_network(network, Z, given, weights, *settings)
     stages = [_stage(network, search, search.model, final, classes, given)]
-    for model in _simpler(search):
-        stages.append(_stage(network, search, model, search.rounded(digits, model=model), classes, given))
+    for simple in search.simpler():
+        stages.append(_stage(network, simple, simple.model, simple.rounded(digits), classes, given))
+    steps += _last_steps(search, stages[0])
     summaries = [{**stage, "network": stage["network"].summary()} for stage in stages]
-    return Distilled(*(stages[0][name] for name in ("network", "terms", "fidelity")), summaries)
+    return Distilled(*(stages[0][name] for name in ("network", "terms", "fidelity")), summaries, steps)
+
+
+def _of_sums(network, Z, given, weights, candidates, max_constants, digits, fidelity):
+    """The sum of formulas of single columns: the search, and the model with rounded constants."""
+    attempts = _attempts(network, Z, given, weights, candidates, max_constants, fidelity)
+    if fidelity is not None:
+        return _most_apt(attempts, network, fidelity, digits, max_constants)
+    search = _most_predictive(attempts, given)
+    return search, search.rounded(digits)
+
+
+def _of_a_deep_network(network, Z, given, weights, candidates, max_constants, digits, fidelity):
+    """Prune, then a sum and joint formulas: the cheaper one that is faithful enough; and the steps."""
+    rows = read_rows(network, Z, None, weights) if given is None else given
+    kept, eta = pruned_columns(network, rows, fidelity)
+    steps = [step_row("network", "as it is", len(network.features), 1.0, _mean_loss(network, rows.eta, rows))]
+    r2 = _r2_of(eta, rows)
+    steps.append(step_row("pruned", "the other columns at their means", len(kept), r2, _mean_loss(network, eta, rows)))
+    refused, options = None, []
+    try:
+        search, final = _of_sums(network, Z, given, weights, candidates, max_constants, digits, fidelity)
+    except FidelityError as error:
+        refused = error
+    else:
+        used = len({p.feature for p in search.model.parts})
+        loss = _mean_loss(network, np.broadcast_to(search.model.predictor(), search.rows.eta.shape), search.rows)
+        steps.append(step_row("sum", "functions of single columns", used, _r2(search.model, search.rows), loss))
+        price = sum(search.price(p) for p in search.model.parts)
+        options.append((joint_misfit(search.model, rows) + price, search, final))
+    why_not, best = obstacle(network, rows, kept), -np.inf
+    # Without a target, or where none that suits it is faithful, formulas imitate the network.
+    imitated = rows if isinstance(rows.response, Imitation) else None
+    for own in [] if why_not else [rows] if imitated is rows else [rows, None]:
+        own = read_rows(network, Z, None, weights) if own is None else own
+        found = joint_formulas(network, own, kept, candidates, max_constants)
+        best = max([best, *(_r2(f.model, own) for f in found)])
+        faithful = [f for f in found if fidelity is None or _r2(f.model, own) >= fidelity]
+        start = next((i for i, f in enumerate(faithful) if writable(network, f.model, own)), None)
+        if start is None:
+            continue
+        search = JointSearch(network, own, faithful[start:])
+        final, loss = search.rounded(digits), _mean_loss(network, search.model.predictor(), own)
+        used = len(formula_of(network, final, own).columns)
+        steps.append(step_row("joint", search.names[0], used, _r2(search.model, own), loss))
+        if fidelity is None or _r2(final, own) >= fidelity:
+            options.append((faithful[start].cost if own is rows else np.inf, search, final))
+            break
+    if not options:
+        tried = f"None was sought in which columns meet: {why_not}." if why_not else f"Where columns meet: {best:.4f}."
+        raise FidelityError(f"{refused} {tried}")
+    _, search, final = min(options, key=lambda option: option[0])
+    return search, final, steps
+
+
+def _mean_loss(network, eta, rows):
+    return np.nan if isinstance(rows.response, Imitation) else _loss(network, eta, rows.response)
+
+
+def _last_steps(search, stage):
+    """The chosen formula before and after rounding."""
+    rows = search.rows
+    out = []
+    for step, what, r2, complexity in (
+        ("fitted", "all constants together", _r2(search.model, rows), None),
+        ("rounded", "digits that the rows support", stage["fidelity"]["r2_model"], stage["complexity"]),
+    ):
+        columns = len(stage["network"].formula.columns)
+        out.append(step_row(step, what, columns, r2, stage["loss"], complexity))
+    return out
 
 
 def _most_apt(attempts, network, fidelity, digits, max_constants):
@@ -147,11 +235,12 @@ def _attempts(network, Z, given, weights, candidates, max_constants, fidelity):
 def _stage(network, search, model, final, classes, given):
     """A model and the same with rounded constants: what is to be told about them."""
     rows = search.rows
-    formula = to_formula(network, final, rows, classes)
+    joint = isinstance(final, Joint)
+    formula = (formula_of if joint else to_formula)(network, final, rows, classes)
     scores = _scores(network, model, given)
     return {
         "network": FormulaNetwork.measured(formula, network, rows.Z, rows.weights),
-        "terms": _terms(network, final, rows, formula),
+        "terms": joint_terms(search, formula) if joint else _terms(network, final, rows, formula),
         "fidelity": {"r2_model": _r2_of(formula.evaluate_encoded(rows.Z), rows), **scores},
         "complexity": formula.complexity,
         "n_terms": sum(len(s.terms) for s in formula.outputs),
@@ -230,8 +319,7 @@ def _text(term):
         return "; ".join(f"{level}: {value:g}" for level, value in term.levels.items())
     import sympy
 
-    expression = term.expression.xreplace({T: sympy.Symbol(term.argument)})
-    text = str(expression.xreplace({f: sympy.Float(float(f), 6) for f in expression.atoms(sympy.Float)}))
+    text = text_of(term.expression.xreplace({T: sympy.Symbol(term.argument)}))
     return text if term.missing is None else f"{text}; missing: {term.missing:g}"
 
 
@@ -282,8 +370,7 @@ def _cross_fitted(model, rows):
         if not len(test):
             continue
         fitted, _ = refit(model.rows(train), rows.response.rows(train), _FEW)
-        parts = [replace(p, atoms=q.atoms, beta=q.beta) for p, q in zip(model.parts, fitted.parts, strict=True)]
-        eta[test] = Additive(fitted.intercept, parts).rows(test).predictor()
+        eta[test] = model.like(fitted).rows(test).predictor()
     return eta
 
 
@@ -300,16 +387,6 @@ def _auc(eta, response):
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(response.y, eta[:, 0], sample_weight=response.weights))
-
-
-def _simpler(search):
-    """Ever fewer terms, the one that gains least going first, constants fitted again each time."""
-    rows, model = search.rows, search.model
-    step = -(-len(model.parts) // _MOST_STAGES)
-    while model.parts:
-        weak = np.argsort(search.gains(model))[:step].tolist()
-        model, _ = refit(without(model, weak, rows.weights), rows.response, _FEW)
-        yield model
 
 
 def _refusal(r2, fidelity, network, rows, model, max_constants):
@@ -331,6 +408,6 @@ def _refusal(r2, fidelity, network, rows, model, max_constants):
     if joint > 1 - fidelity:
         advice = (
             f"{joint:.0%} of the variance of its linear predictor is what columns do together, which a sum of formulas "
-            "cannot say; fit an additive model instead, or ask for a lower fidelity."
+            "cannot say; ask for a lower fidelity, or fit an additive model instead."
         )
     return f"the best formula has an R2 of {r2:.4f} with the model, below fidelity={fidelity:g}. {advice}"

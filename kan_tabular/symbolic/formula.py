@@ -103,7 +103,7 @@ class Formula(Node):
             if isinstance(node, Sum):
                 yield from node.terms
 
-    def nodes(self):
+    def nodes(self, outputs=None):
         """All distinct sums and products, each after those it needs; the outputs are among the last."""
         found = {}
 
@@ -114,7 +114,7 @@ class Formula(Node):
                         visit(argument)
                 found[node] = None
 
-        for output in self.outputs:
+        for output in self.outputs if outputs is None else outputs:
             visit(output)
         return list(found)
 
@@ -123,6 +123,25 @@ class Formula(Node):
         """Names of the columns that the formula uses, in the table's order."""
         used = {t.argument for t in self._terms() if isinstance(t.argument, str)}
         return [f.name for f in self.features if f.name in used]
+
+    def columns_of(self, part):
+        """Names of the columns that a term (or a node) uses, in the table's order."""
+        used, todo = set(), [part]
+        while todo:
+            one = todo.pop()
+            if isinstance(one, str):
+                used.add(one)
+            else:
+                todo += [one.argument] if isinstance(one, Term) else one.arguments
+        return [f.name for f in self.features if f.name in used]
+
+    @property
+    def joint_columns(self):
+        """Names of the columns that meet others in a hidden node."""
+        joint = {
+            c for s in self.outputs for t in s.terms if not isinstance(t.argument, str) for c in self.columns_of(t)
+        }
+        return [f.name for f in self.features if f.name in joint]
 
     @property
     def complexity(self):
@@ -160,29 +179,32 @@ class Formula(Node):
 
     def evaluate_encoded(self, Z):
         """Linear predictor (n, n_outputs) of encoded rows `Z` (n, n_features): level codes, -1 unseen, NaN missing."""
+        return self._values_of(self.outputs, Z)
+
+    def _values_of(self, outputs, Z):
+        """Values (n, len(outputs)) of sums at encoded rows."""
         columns = {f.name: Z[:, j] for j, f in enumerate(self.features)}
         values = {}
-        for node in self.nodes():
+        for node in self.nodes(outputs):
             if isinstance(node, Product):
                 values[node] = math.prod(values[f] for f in node.factors)
             else:
                 values[node] = self._sum(node, columns, values, len(Z))
-        return np.stack([values[s] for s in self.outputs], axis=1)
+        return np.stack([values[s] for s in outputs], axis=1)
 
     def contributions_encoded(self, Z):
         """What each term of each output adds at encoded rows: a list of (n, n_terms), one an output."""
-        columns = {f.name: Z[:, j] for j, f in enumerate(self.features)}
-        for output in self.outputs:
-            if not all(isinstance(a, str) for a in output.arguments):
-                raise FormulaError(
-                    "only terms in columns have contributions of their own; this formula has hidden nodes."
-                )
-        return [
-            np.stack([self._term(t, columns, {}) for t in output.terms], axis=1)
-            if output.terms
-            else np.zeros((len(Z), 0))
-            for output in self.outputs
-        ]
+        return [np.column_stack([np.zeros((len(Z), 0)), *(self.term_encoded(t, Z) for t in output.terms)])
+                for output in self.outputs]  # fmt: skip
+
+    def term_encoded(self, term, Z):
+        """What one term adds at encoded rows (n,)."""
+        return self._values_of([Sum(0.0, [term])], Z)[:, 0]
+
+    def evaluate_joint(self, Z):
+        """What the terms in hidden nodes add to each output (n, n_outputs)."""
+        joint = [[t for t in s.terms if not isinstance(t.argument, str)] for s in self.outputs]
+        return self._values_of([Sum(0.0, terms) for terms in joint], Z)
 
     def _sum(self, node, columns, values, n):
         out = np.full(n, node.constant)

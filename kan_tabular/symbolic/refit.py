@@ -285,6 +285,11 @@ class Additive:
         parts = [p.with_parameters(p.parameters + step[own]) for p, own in zip(self.parts, slices, strict=True)]
         return Additive(self.intercept + step[:K], parts)
 
+    def like(self, other):
+        """With the constants of the other, which has the same functions."""
+        parts = [replace(p, atoms=q.atoms, beta=q.beta) for p, q in zip(self.parts, other.parts, strict=True)]
+        return Additive(other.intercept, parts)
+
     def objective(self, response):
         eta = self.predictor()
         eta = np.broadcast_to(eta, (len(response.weights), eta.shape[1]))

@@ -11,9 +11,9 @@ from kan_tabular.symbolic.refit import Additive, covariance, refit, variance
 #: Digits that anything gets at most.
 _MOST_DIGITS = 6
 #: A shift within this many standard errors of zero is zero.
-_SNAP = 1.5
+SNAP = 1.5
 #: Errors of constants that do not matter, as a share of them (shifts: of the range of their function's argument).
-_NEGLIGIBLE = 3e-5
+NEGLIGIBLE = 3e-5
 _STEPS = 10
 
 
@@ -65,7 +65,7 @@ def round_constants(model, response, dispersion, digits="auto", tightness=1.0):
     spread = np.sqrt(variance(eta, response.weights))
     for k in range(len(intercept)):
         shown = sum(p.constant for p in model.parts if p.output == k)  # beside the intercept in the formula's constant
-        intercept[k] = rounded(intercept[k] + shown, max(errors[k], _NEGLIGIBLE * spread[k]), digits) - shown
+        intercept[k] = rounded(intercept[k] + shown, max(errors[k], NEGLIGIBLE * spread[k]), digits) - shown
     return Additive(intercept, model.parts)
 
 
@@ -95,8 +95,8 @@ def _held(atom, name, errors, digits, part):
     if name == "shift" and not atom.candidate.smooth:
         return replace(atom, shift=-_shortest_between(-value, part.x), held=(*atom.held, name))
     size = abs(atom.slope) * (part.high - part.low) if name == "shift" else abs(value)
-    error = max(errors.get(name, 0.0), _NEGLIGIBLE * size)
-    if name == "shift" and digits == "auto" and abs(value) < _SNAP * error and _may_be_zero(atom):
+    error = max(errors.get(name, 0.0), NEGLIGIBLE * size)
+    if name == "shift" and digits == "auto" and abs(value) < SNAP * error and _may_be_zero(atom):
         new = 0.0
     else:
         new = rounded(value, error, digits)

@@ -245,9 +245,11 @@ def _check(model, X, max_bands, max_points):
     link = model.link if isinstance(model, Formula) else model.likelihood.link_name
     if link != "logit":
         raise FormulaError(f"a scorecard needs a model of two classes; this one has the link {link!r}.")
+    formula = model if isinstance(model, Formula) else getattr(model, "formula", None)
+    if formula is not None and formula.joint_columns:
+        joint = ", ".join(map(repr, formula.joint_columns))
+        raise FormulaError(f"a scorecard needs an additive formula; in this one columns meet in hidden nodes: {joint}.")
     if isinstance(model, Formula):
-        if not all(isinstance(a, str) for a in model.outputs[0].arguments):
-            raise FormulaError("a scorecard needs an additive formula; this one has hidden nodes.")
         if X is None:
             raise FormulaError("a formula keeps no rows: give X, the rows whose density says where bands matter.")
     elif not hasattr(model, "contributions"):

@@ -22,8 +22,8 @@ _SHARPEST = 1000.0
 #: Times that rounding is repeated with ten times smaller steps.
 _TIGHTENINGS = 4
 _SWEEPS = 2
-#: Steps of the joint fit between sweeps.
-_FEW = 12
+#: Steps of the joint fit between sweeps, and along the way to simpler formulas, of which there are so many.
+_FEW, _FEW_STEPS, _MOST_STAGES = 12, 4, 8
 
 
 class Search:
@@ -97,6 +97,17 @@ class Search:
                 break
             tightness /= 10
         return final
+
+    def simpler(self):
+        """Ever fewer terms, the one that gains least going first, constants fitted again each time."""
+        rows, model = self.rows, self.model
+        step = -(-len(model.parts) // _MOST_STAGES)
+        while model.parts:
+            weak = np.argsort(self.gains(model))[:step].tolist()
+            model, _ = refit(without(model, weak, rows.weights), rows.response, _FEW_STEPS)
+            simple = copy(self)
+            simple.model = model
+            yield simple
 
     # ---- cost
 

@@ -68,7 +68,7 @@ class ClosedForm:
     """What an additive model would say without each of its rows, from the one fit there is; in the place of `Refits`.
 
     The smoothing parameters stay those of all rows, so the jackknife+ has its guarantee only approximately: they would
-    have to be chosen again without each row. ``examples/benchmarks/conformal_coverage.py`` measures what they cover.
+    have to be chosen again without each row. ``examples/benchmarks/coverage.py`` measures what they cover.
 
     Parameters
     ----------

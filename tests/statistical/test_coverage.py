@@ -1,4 +1,4 @@
-"""Conformal promises are kept: a short run of the simulated part of ``examples/benchmarks/conformal_coverage.py``.
+"""Conformal promises are kept: a short run of the simulated part of ``examples/benchmarks/coverage.py``.
 
 Coverage of a split-conformal calibration has an exact distribution, so the mean over some draws has a range that it
 leaves once in a thousand times, above or below. With 40 draws that finds errors of about .02; the full script, with

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 
-from kan_tabular import KAAMClassifier, KAAMRegressor, KANRegressor
+from kan_tabular import KAAMClassifier, KAAMRegressor
 from kan_tabular.exceptions import FidelityError
 from kan_tabular.symbolic.candidates import LIBRARY
 from kan_tabular.symbolic.distil import distil
@@ -150,15 +150,6 @@ def test_what_cannot_be_said_is_refused_with_a_reason():
     model = KAAMRegressor(n_knots=40).fit(X, y)
     with pytest.raises(FidelityError, match=r"below fidelity=0.99.*'wild'"):
         distil(model.network_, model._encode(X), None, **settings(fidelity=0.99))
-
-
-def test_joint_effects_of_a_network_are_refused():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(300, 2))
-    y = X[:, 0] * X[:, 1]
-    model = KANRegressor(n_estimators=1, max_iter=60, additive_start=False, random_state=0).fit(X, y)
-    with pytest.raises(FidelityError, match="together"):
-        model.to_symbolic(X, y)
 
 
 @pytest.mark.parametrize(

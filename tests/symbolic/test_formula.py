@@ -233,8 +233,12 @@ def test_links_are_those_of_the_likelihoods():
 def test_contributions_add_up():
     (parts,) = CLINIC.contributions_encoded(np.array([[50.0, 0, 1.0, 0], [np.nan, 0, np.e, 1]]))
     np.testing.assert_allclose(parts.sum(1) - 1.5, BY_HAND[:2])
-    with pytest.raises(FormulaError, match="hidden nodes"):
-        CASES["three classes"].contributions_encoded(np.zeros((1, 3)))
+    nested = CASES["three classes"]
+    Z = np.random.default_rng(0).uniform(-1, 1, (5, 3)).round()
+    Z[:, 2] = 0
+    for k, added in enumerate(nested.contributions_encoded(Z)):
+        np.testing.assert_allclose(added.sum(1) + nested.outputs[k].constant, nested.evaluate_encoded(Z)[:, k])
+    assert nested.joint_columns == ["a", "b", "c"]
 
 
 def test_values_beyond_the_reach_count_as_its_ends():

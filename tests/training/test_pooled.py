@@ -359,7 +359,7 @@ def stop_at(epoch):
 
 @pytest.mark.parametrize("held", [True, False])
 @pytest.mark.parametrize(
-    "how, epochs", [({"max_time": 1e-9}, 1), (stop_at(3), 3), (stop_at(6), 6), (stop_at(EPOCHS), EPOCHS)], ids=str
+    "how, epochs", [({"max_time": 1e-9}, 1), (stop_at(3), 3), (stop_at(6), 6), (stop_at(EPOCHS), EPOCHS)]
 )
 def test_training_that_is_stopped_ends_pruned_and_in_numbers(how, epochs, held):
     net, trained, data = run(held=held, **how)

@@ -117,7 +117,9 @@ def test_without_held_out_rows_every_member_learns_from_every_row():
 
 
 @pytest.mark.parametrize(
-    "likelihood, C", [(Gaussian(), 1), (Bernoulli(), 1), (Poisson(), 1), (Multinomial(3), 2)], ids=lambda v: str(v)
+    "likelihood, C",
+    [(Gaussian(), 1), (Bernoulli(), 1), (Poisson(), 1), (Multinomial(3), 2)],
+    ids=lambda v: getattr(v, "name", str(v)),
 )
 def test_the_best_state_of_each_setting_is_kept(likelihood, C):
     y = signal(2.0)
