@@ -60,6 +60,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "remove_config_comments": True,
     "abort_on_example_error": True,
+    "capture_repr": ("_repr_html_",),
 }
 
 
@@ -87,7 +88,7 @@ def show_card(app, what, name, value, options, lines):
     """The card in the docstring of a data set is plain text, with underscores, stars and braces of its own."""
     if name.startswith("kan_tabular.datasets.") and "Cite:" in lines:
         start = lines.index("Notes") + 2
-        lines[start:] = ["::", "", *(f"    {line}" for line in lines[start:])]
+        lines[start:] = [".. code-block:: text", "", *(f"    {line}" for line in lines[start:])]
 
 
 def visit_math(writer, node):
