@@ -1,7 +1,7 @@
 # Two commands do everything on a machine with only Python (3.11 or newer) and make:
 #   make demo   fit, explain, draw and report the embedded data set; outputs in demo-output/
 #   make test   the whole test suite; e.g. PYTEST_ARGS='-m "not slow" tests/test_cli.py'
-# Both make .venv when it is missing and reinstall only when pyproject.toml or constraints.txt changed.
+# and make docs builds the site, with gallery and reference, in docs/_build/html. All make .venv when it is missing and reinstall only when pyproject.toml or constraints.txt changed.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,13 +10,16 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PYTEST_ARGS ?=
 
-.PHONY: demo test lint format clean
+.PHONY: demo test docs lint format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/kan-tabular demo --out demo-output
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+docs: $(VENV)/.installed-docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -W --keep-going docs docs/_build/html
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -28,7 +31,7 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist demo-output .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist demo-output .pytest_cache .ruff_cache .hypothesis docs/_build docs/api docs/auto_examples
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "kan-tabular needs Python 3.11 or newer; none was found (set PYTHON=...)" >&2; exit 1; }
@@ -42,4 +45,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing kan-tabular and its test tools into $(VENV) (minutes the first time)"
 	$(PIP) --editable '.[test]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing kan-tabular and what its site needs into $(VENV) (minutes the first time)"
+	$(PIP) --editable '.[docs]'
 	@touch $@ $(VENV)/.installed

@@ -180,6 +180,11 @@ class Multinomial(Likelihood):
     The K class curves sum to zero: ``theta = eta C'`` with an orthonormal basis C (K, K - 1) of the space of
     contrasts. The K - 1 columns of ``eta`` are identified, and a ridge on them is the same ridge on the K curves,
     whatever the order of the classes.
+
+    Parameters
+    ----------
+    n_classes : int
+        K.
     """
 
     name = "multinomial"
@@ -233,7 +238,12 @@ class Multinomial(Likelihood):
 
 
 def helmert(k):
-    """Orthonormal basis (k, k - 1) of the vectors of length k that sum to zero."""
+    """Orthonormal basis (k, k - 1) of the vectors of length k that sum to zero.
+
+    Parameters
+    ----------
+    k : int
+    """
     c = np.zeros((k, k - 1))
     for j in range(1, k):
         c[:j, j - 1], c[j, j - 1] = 1.0, -j
@@ -320,7 +330,13 @@ class Gamma(_LogLink):
 
 
 class MultiGaussian(Likelihood):
-    """Several normal responses (``y`` (n, k)) with identity links and one dispersion, given ``eta`` independent."""
+    """Several normal responses (``y`` (n, k)) with identity links and one dispersion, given ``eta`` independent.
+
+    Parameters
+    ----------
+    n_targets : int
+        k.
+    """
 
     name = "squared_errors"
     arguments = ("n_targets",)
@@ -420,7 +436,13 @@ REGISTRY = {cls.name: cls for cls in (Gaussian, Bernoulli, Multinomial, Poisson,
 
 
 def likelihood_from_spec(spec):
-    """Rebuild a likelihood from ``{"name": ..., **arguments}``."""
+    """Rebuild a likelihood from its plain data.
+
+    Parameters
+    ----------
+    spec : dict
+        ``{"name": ..., **arguments}``.
+    """
     arguments = {k: v for k, v in spec.items() if k != "name"}
     return REGISTRY[spec["name"]](**arguments)
 

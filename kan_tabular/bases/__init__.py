@@ -57,12 +57,24 @@ _INTERNAL = {"category", "clipped", "node_spline", "pool", "with_line"}
 
 
 def families(linear=False):
-    """Names of the families to choose from; with `linear`, only of those whose functions have nothing to learn."""
+    """Names of the families to choose from.
+
+    Parameters
+    ----------
+    linear : bool, default=False
+        Only those whose functions have nothing to learn.
+    """
     return sorted(name for name, cls in REGISTRY.items() if name not in _INTERNAL and (cls.linear or not linear))
 
 
 def basis_from_spec(spec: dict) -> Basis:
-    """Rebuild a basis from its plain data."""
+    """Rebuild a basis from its plain data.
+
+    Parameters
+    ----------
+    spec : dict
+        What its ``to_spec`` gave.
+    """
     return REGISTRY[spec["name"]].from_spec(spec)
 
 

@@ -6,7 +6,7 @@ from kan_tabular.bases.recurrence import RecurrenceBasis
 
 
 class Chebyshev(RecurrenceBasis):
-    """Chebyshev polynomials ``T_1 .. T_d`` of the input scaled to [-1, 1].
+    """Chebyshev polynomials ``T_1`` to ``T_d`` of the input scaled to [-1, 1].
 
     ``T_{n+1} = 2 z T_n - T_{n-1}``, so ``T_n(cos t) = cos(n t)``: no function exceeds 1 inside the range. Outside,
     curves continue linearly (`IntervalBasis`), where the polynomials themselves would explode.

@@ -14,7 +14,7 @@ _LEAST_SHARE = 0.1
 
 
 class FreeKnots(ParametricBasis):
-    """Cubic splines in ``z`` in [-1, 1] (the scaled input) with knots ``t_1 < ... < t_J`` of each node's own.
+    """Cubic splines in ``z`` in [-1, 1] (the scaled input) with increasing knots ``t_1`` to ``t_J`` of each node's own.
 
     The functions are ``z, z^2, z^3`` and a bend a knot: ``((t - z) / (1 + t))_+^3`` for the first half of the knots,
     ``((z - t) / (1 - t))_+^3`` for the others. With the constants (a layer's bias) they span the cubic splines with

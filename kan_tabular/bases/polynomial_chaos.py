@@ -15,7 +15,7 @@ _SWING = 100.0
 
 
 class PolynomialChaos(RecurrenceBasis):
-    """Polynomials ``P_1 .. P_d`` orthonormal on the training data, whatever its distribution.
+    """Polynomials ``P_1`` to ``P_d``, orthonormal on the training data, whatever its distribution.
 
     ``beta_{n+1} P_{n+1} = (z - alpha_n) P_n - beta_n P_{n-1}`` for the input z scaled to [-1, 1], with ``P_0 = 1``.
     Over the training rows (by their weights) every function has mean 0 and variance 1, and no two are correlated: the

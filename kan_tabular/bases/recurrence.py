@@ -41,7 +41,7 @@ def zeros(steps):
 
 
 class RecurrenceBasis(IntervalBasis):
-    """Polynomials ``P_1 .. P_d`` of one three-term recurrence; the constant ``P_0`` is left to the layer's bias.
+    """Polynomials ``P_1`` to ``P_d`` of one three-term recurrence; the constant ``P_0`` is left to the layer's bias.
 
     A family gives `_steps`. Formulas are products over the zeros: unlike sums of powers they lose no digits at high
     degrees.

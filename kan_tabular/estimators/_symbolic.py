@@ -133,7 +133,14 @@ class SymbolicEstimator(FittedMixin, BaseEstimator):
         return self.write("python", **options)
 
     def to_sql(self, dialect="ansi", **options):
-        """A query, or expressions for one, in a dialect: "ansi", "postgres" or "bigquery"."""
+        """A query, or expressions for one.
+
+        Parameters
+        ----------
+        dialect : {"ansi", "postgres", "bigquery"}, default="ansi"
+        **options
+            ``table``: a name, or a sequence of its parts.
+        """
         return self.write("sql", dialect=dialect, **options)
 
     def to_excel_formula(self, **options):
@@ -158,12 +165,24 @@ class SymbolicEstimator(FittedMixin, BaseEstimator):
         return self._explanation(self.network_.contributions(Z), X)
 
     def shape_function(self, feature, grid=None, class_=None):
-        """The term of one feature as a curve, centred on the training data; formulas have no bands (NaN)."""
+        """The term of one feature as a curve, centred on the training data; formulas have no bands (NaN).
+
+        Parameters
+        ----------
+        feature, grid, class_
+            As of `KAAMClassifier`.
+        """
         check_is_fitted(self)
         return self.network_.shape(self._position(feature), self._output(class_), grid)
 
     def importance(self, X=None, kind="mean_abs"):
-        """Importance of each feature, not normalised: mean |contribution| or its variance, as of `KAAMClassifier`."""
+        """Importance of each feature, not normalised.
+
+        Parameters
+        ----------
+        X, kind
+            As of `KAAMClassifier`.
+        """
         if kind not in ("mean_abs", "variance"):
             raise ValueError(f"kind={kind!r}: expected 'mean_abs' or 'variance'.")
         check_is_fitted(self)

@@ -10,7 +10,14 @@ from scipy.special import ndtri
 
 
 class Interval(NamedTuple):
-    """A measure with its confidence interval."""
+    """A measure with its confidence interval.
+
+    Parameters
+    ----------
+    value : float
+    low, high : float
+        Ends of the interval.
+    """
 
     value: float
     low: float
@@ -18,7 +25,15 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A difference with its confidence interval, and the two-sided p value of "there is none"."""
+    """A difference with its confidence interval, and the two-sided p value of "there is none".
+
+    Parameters
+    ----------
+    value : float
+    low, high : float
+        Ends of the interval.
+    p_value : float
+    """
 
     value: float
     low: float

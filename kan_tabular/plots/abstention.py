@@ -74,7 +74,23 @@ class AbstentionDisplay:
 
     @classmethod
     def from_predictions(cls, losses, certainty, *, cost_abstain, sample_weight=None, loss_name="mean loss"):
-        """Draw losses and certainties, which `abstention_curve` describes."""
+        """Sort, average and draw.
+
+        Parameters
+        ----------
+        losses, certainty
+            As of `abstention_curve`.
+        cost_abstain : float or sequence of float
+            Prices of giving no answer, in the units of the losses.
+        sample_weight
+            As of `abstention_curve`.
+        loss_name : str, default="mean loss"
+            What the mean loss of an answer is.
+
+        Returns
+        -------
+        display : AbstentionDisplay
+        """
         from kan_tabular.uncertainty import abstention_curve
 
         curve = abstention_curve(losses, certainty, sample_weight=sample_weight)

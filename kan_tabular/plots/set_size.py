@@ -56,7 +56,19 @@ class SetSizeDisplay:
 
     @classmethod
     def from_predictions(cls, sets, *, levels, ax=None):
-        """Count and draw sets (m, n_classes, n_levels), or (m, n_classes) of a single level."""
+        """Count and draw.
+
+        Parameters
+        ----------
+        sets : array-like of bool (m, n_classes, n_levels), or (m, n_classes) of a single level
+        levels : float or sequence of float
+        ax : matplotlib Axes, default=None
+            Axes to draw on; by default those of a new figure.
+
+        Returns
+        -------
+        display : SetSizeDisplay
+        """
         sets = np.asarray(sets, dtype=bool)
         sets = sets[:, :, None] if sets.ndim == 2 else sets
         levels = np.atleast_1d(levels).tolist()

@@ -73,8 +73,10 @@ class Atom:
         """The atom whose argument stops halfway between its range over [low, high] and the end of the domain."""
         start, end = self.candidate.domain
         ends = (self.slope * low + self.shift, self.slope * high + self.shift)
-        lowest = start if np.isinf(start) else _rounded((start + max(min(ends), start)) / 2, max(min(ends), start))
-        highest = end if np.isinf(end) else -_rounded(-(end + min(max(ends), end)) / 2, -min(max(ends), end))
+        lowest = (
+            start if np.isinf(start) else _rounded((start + max(min(ends), start)) / 2, start, max(min(ends), start))
+        )
+        highest = end if np.isinf(end) else -_rounded(-(end + min(max(ends), end)) / 2, -end, -min(max(ends), end))
         return replace(self, lowest=float(lowest), highest=float(highest))
 
     def argument(self, x):
@@ -139,7 +141,7 @@ def _number(value):
     return sympy.Integer(int(value)) if value == int(value) and abs(value) < 1e15 else sympy.Float(value, 17)
 
 
-def _rounded(value, limit):
-    """`value` to two digits, unless that passes `limit`."""
+def _rounded(value, low, high):
+    """`value` to two digits, unless that leaves what is between `low` (outside) and `high` (inside)."""
     short = float(f"{value:.2g}")
-    return short if short <= limit else value
+    return short if low < short <= high else value

@@ -59,6 +59,8 @@ class Candidate:
         Whether its constants can be found by following derivatives; otherwise all of `grid` is tried.
     complexity : int
         Cost of naming the function, in the units of `kan_tabular.symbolic.edge` (about that of a digit).
+    steepest : float
+        Largest size of a, for arguments scaled to [-1, 1].
     """
 
     name: str

@@ -63,10 +63,12 @@ class EdgeFit:
 
     @property
     def standard_errors(self):
+        """Of `parameters`."""
         return np.sqrt(np.diag(self.covariance))
 
     @property
     def complexity(self):
+        """Cost of the functions and their constants."""
         return sum(a.complexity for a in self.atoms)
 
     @property
@@ -75,6 +77,7 @@ class EdgeFit:
         return sum(len(a.parameters) for a in self.atoms)
 
     def evaluate(self, x):
+        """Values of the functions and the constant at `x` of any shape."""
         return self.constant + sum((a.evaluate(x) for a in self.atoms), np.zeros(np.shape(x)))
 
     def expression(self, symbol):

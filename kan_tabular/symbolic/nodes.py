@@ -153,6 +153,7 @@ class Term(Node):
         return own + (2 if self.missing is not None else 0)
 
     def to_spec(self):
+        """Plain data, for JSON."""
         spec = {"argument": self.argument if isinstance(self.argument, str) else self.argument.to_spec()}
         if self.levels is None:
             spec |= {"expression": to_data(self.expression), "domain": list(self.domain), "reach": list(self.reach)}
@@ -162,6 +163,7 @@ class Term(Node):
 
     @classmethod
     def from_spec(cls, spec):
+        """The term of such data."""
         argument = spec["argument"] if isinstance(spec["argument"], str) else node_from_spec(spec["argument"])
         rest = {"missing": spec["missing"], "other": spec["other"]}
         if "levels" in spec:
@@ -171,7 +173,13 @@ class Term(Node):
 
 @dataclass(frozen=True, eq=False)
 class Sum(Node):
-    """``constant + sum of terms``."""
+    """``constant + sum of terms``.
+
+    Parameters
+    ----------
+    constant : float, default=0.0
+    terms : tuple of Term
+    """
 
     constant: float = 0.0
     terms: tuple[Term, ...] = ()
@@ -200,12 +208,18 @@ class Sum(Node):
         return additions + (self.constant != 0) + sum(t.complexity for t in self.terms)
 
     def to_spec(self):
+        """Plain data, for JSON."""
         return {"sum": [t.to_spec() for t in self.terms], "constant": self.constant}
 
 
 @dataclass(frozen=True, eq=False)
 class Product(Node):
-    """The product of at least two sums."""
+    """The product of at least two sums.
+
+    Parameters
+    ----------
+    factors : tuple of Sum
+    """
 
     factors: tuple[Sum, ...]
 
@@ -235,6 +249,7 @@ class Product(Node):
         return len(self.factors) - 1
 
     def to_spec(self):
+        """Plain data, for JSON."""
         return {"product": [f.to_spec() for f in self.factors]}
 
 

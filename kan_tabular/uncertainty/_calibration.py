@@ -24,7 +24,13 @@ _ROUNDING = 1e-9
 
 
 def rows_needed(level):
-    """The smallest number n of calibration rows for a finite threshold: ``ceil((n + 1) level) <= n``."""
+    """The smallest number n of calibration rows for a finite threshold: ``ceil((n + 1) level) <= n``.
+
+    Parameters
+    ----------
+    level : float
+        Of confidence, between 0 and 1.
+    """
     return int(np.ceil(level / (1 - level) - _ROUNDING / (1 - level)))
 
 

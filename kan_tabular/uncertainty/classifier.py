@@ -165,7 +165,13 @@ class ConformalClassifier(ClassifierMixin, Conformal):
         return sets[:, :, 0] if self._one_level else sets
 
     def abstains(self, X, *, conditional_on=None, weights=None):
-        """Whether the set leaves the class open: True (m,), or (m, n_levels), where it has not exactly one class."""
+        """Whether the set leaves the class open: True (m,), or (m, n_levels), where it has not exactly one class.
+
+        Parameters
+        ----------
+        X, conditional_on, weights
+            As in `predict_set`.
+        """
         return self.predict_set(X, conditional_on=conditional_on, weights=weights).sum(1) != 1
 
     def threshold_rule(self):
