@@ -4,7 +4,7 @@ Usage: make a virtual environment for each library, install it there, and run in
 
     python examples/benchmarks/element_libraries.py ENVIRONMENT:DISTRIBUTION:MODULE ...
 
-for example ``/tmp/a:hea-bench:hea_bench``. Counted are the files of the distribution and of all that it requires, less
+for example ``envs/a:hea-bench:hea_bench``. Counted are the files of the distribution and of all that it requires, less
 what this package requires anyway. Import times are the fastest of five fresh interpreters, less that of an empty one.
 """
 
