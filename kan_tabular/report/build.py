@@ -41,8 +41,8 @@ def build_report(
     """Write a report on a fitted model: one HTML file that opens anywhere and loads nothing.
 
     It shows what the model is for, how good it is on the test rows, its curves, its formula, and a panel in which a
-    reader changes values and sees the prediction move. The panel computes additive models and formulas exactly, in the
-    page; for others the page says why it has none.
+    reader changes values and sees the prediction move. The panel computes additive models, formulas and most
+    networks exactly, in the page; for others the page says why it has none.
 
     Of the training rows the page holds what the model file holds: curves, ranges and histograms of the columns. Of the
     test rows it holds figures over all of them or over groups; single rows only where `patients` names them, single

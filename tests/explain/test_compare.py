@@ -80,10 +80,20 @@ def test_explanations_of_models_and_parts_of_them_are_taken():
     refused(lambda: agreement(explanation, explanation), "first")
 
 
-def test_what_does_not_match_is_named():
-    a = said(np.ones((2, 4)))
-    refused(lambda: agreement(a, said(np.ones((2, 4)), ["a", "b", "c", "e"])), "d")
-    refused(lambda: agreement(a, said(np.ones((2, 3)), NAMES[:3])), "d")
-    refused(lambda: agreement(a, said(np.ones((3, 4)))), "rows")
-    refused(lambda: agreement(a, a, top_k=0), "top_k")
-    refused(lambda: agreement(np.ones((2, 4)), a), "first")
+@pytest.mark.parametrize(
+    "second, top_k, named",
+    [
+        (said(np.ones((2, 4)), ["a", "b", "c", "e"]), 5, "d"),
+        (said(np.ones((2, 3)), NAMES[:3]), 5, "d"),
+        (said(np.ones((3, 4))), 5, "rows"),
+        (said(np.ones((2, 4))), 0, "top_k"),
+    ],
+)
+def test_what_does_not_match_is_named(second, top_k, named):
+    with pytest.raises(ValueError, match=rf"\b{named}\b"):
+        agreement(said(np.ones((2, 4))), second, top_k=top_k)
+
+
+def test_what_is_no_explanation_is_refused():
+    with pytest.raises((TypeError, ValueError), match="first"):
+        agreement(np.ones((2, 4)), said(np.ones((2, 4))))
