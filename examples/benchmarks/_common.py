@@ -1,10 +1,13 @@
-"""Folds, scores of one fold, comparisons over tasks, cached records and Markdown tables for the benchmark scripts."""
+"""Tasks, folds, scores of one fold, comparisons over tasks, cached records and Markdown tables for the benchmarks."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import platform
+import subprocess
+import sys
 import warnings
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -13,15 +16,26 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import rankdata
 from scipy.stats import t as student_t
-from sklearn.metrics import log_loss, roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.metrics import log_loss, r2_score, roc_auc_score, root_mean_squared_error
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 PROBABILITY_FLOOR = 1e-6
 
 
-def folds(y, groups, n_folds, seed):
-    """Stratified folds that never split a group, as a list of (train, test) positions."""
-    splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
+def staged_tasks():
+    """The module of the staged tasks, or a clean exit where it is absent."""
+    folder = Path(__file__).resolve().parents[3] / "shared" / "bench"
+    if not (folder / "tasks.py").exists():
+        print("skipped: needs the staged tasks (../shared/bench/tasks.py beside the project)")
+        raise SystemExit(0)
+    sys.path.insert(0, str(folder))
+    return importlib.import_module("tasks")
+
+
+def folds(y, groups, n_folds, seed, *, stratify=True):
+    """Folds that never split a group, stratified for classes, as a list of (train, test) positions."""
+    whole, grouped = (StratifiedKFold, StratifiedGroupKFold) if stratify else (KFold, GroupKFold)
+    splitter = whole if groups is None else grouped
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")  # obesity7 has a class of three rows
         return list(splitter(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), y, groups))
@@ -59,6 +73,11 @@ def fold_scores(y, p, n_classes):
     present = np.flatnonzero((hit.sum(axis=0) > 0) & (hit.sum(axis=0) < len(y)))
     auc = np.average([roc_auc_score(hit[:, k], p[:, k]) for k in present], weights=hit[:, present].sum(axis=0))
     return {"log_loss": loss, "auc": auc, "brier": np.mean(np.sum((p - hit) ** 2, axis=1))}
+
+
+def regression_scores(y, predicted):
+    """Root mean squared error and R2 of one test fold."""
+    return {"rmse": root_mean_squared_error(y, predicted), "r2": r2_score(y, predicted)}
 
 
 def mean_ranks(losses):
@@ -116,6 +135,15 @@ def corrected_interval(values, n_train, n_test, level=0.95):
     variance = (1 / len(values) + n_test / n_train) * values.var(ddof=1)
     half = student_t.ppf((1 + level) / 2, len(values) - 1) * np.sqrt(variance)
     return float(values.mean() - half), float(values.mean() + half)
+
+
+def code_version():
+    """The commit of the installed `kan_tabular`, with ``+`` where it has been changed since; "" outside a checkout."""
+    import kan_tabular
+
+    command = ["git", "-C", str(Path(kan_tabular.__file__).parent), "describe", "--always", "--dirty=+", "--exclude=*"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def environment(packages):

@@ -25,7 +25,8 @@ from pathlib import Path
 
 import numpy as np
 from _common import append_line, corrected_interval, fold_scores, read_lines, table
-from additive import CATEGORY, NUMERIC, clinical_tasks, one_hot
+from _peers import CATEGORY, NUMERIC, one_hot
+from additive import clinical_tasks
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier

@@ -72,6 +72,13 @@ BENCHMARKS = (
         "additive.md",
         "../shared/bench; pip install '.[benchmark]'",
     ),
+    Benchmark(
+        "all_tasks.py",
+        ("run", "report --out {page}"),
+        None,
+        "all-tasks.md",
+        "../shared/bench; pip install '.[benchmark]' catboost pytabkit",
+    ),
     Benchmark("bands.py", ("--out {page}",), 3, "bands.md"),
     Benchmark("scaling.py", ("--out {page}",), None, "scaling.md", "Rscript with mgcv and jsonlite for one column"),
     Benchmark(
