@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from _common import bootstrap_interval, corrected_interval, mean_ranks, table
+from _common import bootstrap_interval, corrected_interval, machine_section, mean_ranks, table
 from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
 RESULTS = Path(__file__).resolve().parent / "results" / "all_tasks.jsonl"
@@ -262,9 +262,8 @@ def page(records, tasks, models):
     out += ["## Loss\n", *score_section(values, repeats, main, 0)]
     out += ["## AUC and R2\n", *score_section(values, repeats, main, 1)]
     out += ["## Time to fit\n", *seconds_section(values, repeats, main)]
-    dates, commits = [r["date"] for r in records], sorted({r["commit"] for r in records if r["model"] in OWN})
-    out += ["## Machine and versions\n", f"Run {min(dates)} to {max(dates)}; this library at {', '.join(commits)}.\n"]
-    out += [f"* {line}" for line in sorted({r["environment"] for r in records})]
+    commits = sorted({r["commit"] for r in records if r["model"] in OWN})
+    out += machine_section(records=records, notes=[f"this library at {', '.join(commits)}"])
     return "\n".join(out).rstrip() + "\n"
 
 

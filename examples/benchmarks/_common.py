@@ -158,7 +158,28 @@ def environment(packages):
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             found.append(f"{name} absent")
-    return f"{cpu}, {os.cpu_count()} cores, one thread; " + ", ".join(found)
+    threads = {"1": "one thread", None: "all threads"}.get(n := os.environ.get("OMP_NUM_THREADS"), f"{n} threads")
+    return f"{cpu}, {os.cpu_count()} cores, {threads}; " + ", ".join(found)
+
+
+def machine_section(packages=(), records=None, *, notes=()):
+    """The end of a page: when, where and with what its numbers came about, as a list of Markdown lines.
+
+    Parameters
+    ----------
+    packages : tuple of str
+        For a page without records: those in use now.
+    records : list of dict, optional
+        With the dates and environments that `append_line` wrote.
+    notes : iterable of str
+        Further lines.
+    """
+    if records is None:
+        records = [{"date": str(date.today()), "environment": environment(packages)}]
+    days = sorted({r["date"] for r in records})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    lines = [f"* {line}" for line in [*sorted({r["environment"] for r in records}), *notes]]
+    return ["## Machine and versions\n", f"Run {when}, on a shared machine.\n", *lines]
 
 
 def read_lines(path):

@@ -26,7 +26,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _common import append_line, bootstrap_interval, folds, log_ratios, mean_ranks, read_lines, staged_tasks, table
+from _common import (
+    append_line,
+    bootstrap_interval,
+    folds,
+    log_ratios,
+    machine_section,
+    mean_ranks,
+    read_lines,
+    staged_tasks,
+    table,
+)
 from _peers import Ebm, fit_fold
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -257,11 +267,9 @@ def report(args):
     out += [f"Failed: {m} on {t}: {r['error']}\n" for (t, m, _), r in scores.items() if "error" in r and m in models]
     for title, key, digits, lowest in SECTIONS:
         out += [f"## {title}\n", score_table(values, repeats, models, key, digits, lowest)]
-    out += ["## Time to fit against EBM\n", *timing_section(), "## Machine and versions\n"]
+    out += ["## Time to fit against EBM\n", *timing_section()]
     if used:
-        dates = [r["date"] for r in used]
-        out.append(f"Run {min(dates)} to {max(dates)}.\n")
-        out += [f"* {line}" for line in sorted({r["environment"] for r in used})]
+        out += machine_section(records=used)
     text = "\n".join(out).rstrip() + "\n"
     print(text)
     if args.out:
