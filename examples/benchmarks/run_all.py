@@ -72,7 +72,7 @@ BENCHMARKS = (
         "additive.md",
         "../shared/bench; pip install '.[benchmark]'",
     ),
-    Benchmark("bands.py", ("--out {page}",), 3, "bands.md"),
+    Benchmark("bands.py", ("--out {page}",), 9, "bands.md", "Rscript with mgcv for two columns"),
     Benchmark("scaling.py", ("--out {page}",), None, "scaling.md", "Rscript with mgcv and jsonlite for one column"),
     Benchmark(
         "networks.py",
