@@ -121,3 +121,11 @@ DESIGNS = {
     "logistic line and null": Design(800, "binary", {"wave": wave, "line": line, "nothing": nothing}, intercept=-0.7),
     "poisson": Design(500, "poisson", {"wave": wave, "hill": hill, "rise": rise}, intercept=-0.5),
 }
+
+#: Tables that say little about their curves: what is shrunk is shrunk far.
+LITTLE = {
+    f"logistic, {n} correlated rows": Design(
+        n, "binary", {"wave": wave, "line": line, "nothing": nothing}, columns=correlated
+    )
+    for n in (300, 1000)
+}

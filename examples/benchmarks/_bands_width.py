@@ -1,8 +1,8 @@
-"""Second part of bands.py: why some bands are a little too wide.
+"""Second part of bands.py: why some bands are a little too wide, and when they are too narrow.
 
 Other bands on the same draws (smoothing parameters taken as known; ``smoothing="reml"``; mgcv's, if ``Rscript`` is on
-the path), and the same bands where the truth is drawn from the prior of the model. All figures are pointwise, across
-the function.
+the path), and the same bands where the truth is drawn from the prior of the model. Then designs with little
+information, where the default shrinks too far for its bands. All figures are pointwise, across the function.
 """
 
 import shutil
@@ -39,17 +39,19 @@ def term_coverage(model, X, curves):
     return out
 
 
-def of_kaam(design, draws, smoothing, seed=0):
-    """Coverage (draws, n_terms, 2) of KAAM's bands, on the streams of `bands.simulate`."""
+def of_kaam(design, draws, seed=0, **settings):
+    """Coverage (draws, n_terms, 2) of KAAM's bands with some settings, on the streams of `bands.simulate`."""
     out = []
     for i in range(draws):
         X, y, model = design.draw(np.random.default_rng([seed, i]))
-        out.append(term_coverage(model.set_params(smoothing=smoothing).fit(X, y), X, design.curves))
+        out.append(term_coverage(model.set_params(**settings).fit(X, y), X, design.curves))
     return np.array(out)
 
 
 def of_mgcv(design, draws, seed=0):
-    """The same of mgcv's ``gam(method="REML")``: ``unconditional=TRUE``, and its default."""
+    """The same of mgcv's ``gam(method="REML")``: ``unconditional=TRUE``, and its default. None without R."""
+    if not shutil.which("Rscript"):
+        return None
     tables, grids, truths = [], [], []
     for i in range(draws):
         X, y, _ = design.draw(np.random.default_rng([seed, i]))
@@ -135,8 +137,8 @@ def why(designs, draws, progress=print):
     ]
     plain, curved = [], []
     for name, design in designs.items():
-        fits = [of_kaam(design, draws, "auto"), of_kaam(design, draws, "reml")]
-        fits.append(of_mgcv(design, draws) if shutil.which("Rscript") else None)
+        fits = [of_kaam(design, draws), of_kaam(design, draws, smoothing="reml")]
+        fits.append(of_mgcv(design, draws))
         bands = [None if fit is None else fit[:, :, k] for fit in fits for k in (0, 1)]
         lines.append(_row(name, bands))
         for j, curve in enumerate(design.curves.values()):
@@ -159,11 +161,36 @@ def why(designs, draws, progress=print):
     return "\n".join([*lines, "", *_CONCLUSION]) + "\n"
 
 
+def little(designs, draws):
+    """Coverage where there is little information, as Markdown: a row for each design, and for each of its terms."""
+    lines = [
+        "## Where there is little information",
+        "",
+        f"Other designs, {draws} draws. `select=True`, the default, also shrinks straight lines, towards nothing.",
+        "",
+        '| design | KAAM | `select=False` | `select=False, smoothing="reml"` | mgcv |',
+        "|---|---|---|---|---|",
+    ]
+    for name, design in designs.items():
+        fits = [of_kaam(design, draws, **settings) for settings in _UNSHRUNK]
+        bands = [None if fit is None else fit[:, :, 0] for fit in (*fits, of_mgcv(design, draws))]
+        lines.append(_row(f"**{name}**", bands))
+        lines += [_row(term, bands, [j]) for j, term in enumerate(design.curves)]
+    return "\n".join([*lines, "", *_LITTLE]) + "\n"
+
+
+_UNSHRUNK = ({}, {"select": False}, {"select": False, "smoothing": "reml"})
+
 _CONCLUSION = (
     "A band is a posterior interval: it promises 95% on average over the functions that its prior expects (Nychka "
     "1988; Marra and Wood 2012). The curves of these designs are smoother than most of those, and a line, or nothing, "
     "is the extreme: the data cannot rule out a little curvature, the band leaves room for it, and the truth never "
-    "uses it. mgcv's bands, made for the same purpose from a similar prior, are about as wide. Where the truth comes "
+    "uses it. mgcv's bands are about as wide around curves, and somewhat narrower around lines. Where the truth comes "
     "from the prior, bands hold it slightly less often than 95%. Narrower bands would look better on these designs and "
     "miss more elsewhere, so they stay as they are; in particular, smoothing parameters do not count as known.",
+)
+_LITTLE = (
+    "Shrinkage is a bias that the prior expects, but these truths do not follow the prior: with few rows, lines and "
+    "waves are drawn towards nothing by more than the bands allow for. **Where there are few events and the bands are "
+    "what is read, use `select=False`.** With more rows the default comes up to it.",
 )

@@ -24,8 +24,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from _bands_designs import DESIGNS, grid_and_truth
-from _bands_width import why
+from _bands_designs import DESIGNS, LITTLE, grid_and_truth
+from _bands_width import little, why
 from scipy import stats
 
 
@@ -116,6 +116,7 @@ def main():
     table = report(names, arguments.draws)
     if arguments.compare:
         table += "\n" + why({name: DESIGNS[name] for name in names}, arguments.compare)
+        table += "\n" + little(LITTLE, arguments.compare)
     print(table)
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)

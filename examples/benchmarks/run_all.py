@@ -72,7 +72,7 @@ BENCHMARKS = (
         "additive.md",
         "../shared/bench; pip install '.[benchmark]'",
     ),
-    Benchmark("bands.py", ("--out {page}",), 9, "bands.md", "Rscript with mgcv for two columns"),
+    Benchmark("bands.py", ("--out {page}",), 11, "bands.md", "Rscript with mgcv for its columns"),
     Benchmark("scaling.py", ("--out {page}",), None, "scaling.md", "Rscript with mgcv and jsonlite for one column"),
     Benchmark(
         "networks.py",
