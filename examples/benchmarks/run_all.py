@@ -75,7 +75,7 @@ BENCHMARKS = (
         "all-tasks.md",
         "../shared/bench; pip install '.[benchmark]' catboost pytabkit",
     ),
-    Benchmark("bands.py", ("--out {page}",), 3, "bands.md"),
+    Benchmark("bands.py", ("--out {page}",), 11, "bands.md", "Rscript with mgcv for its columns"),
     Benchmark("scaling.py", ("--out {page}",), None, "scaling.md", "Rscript with mgcv and jsonlite for one column"),
     Benchmark(
         "networks.py",
