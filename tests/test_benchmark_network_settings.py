@@ -140,7 +140,7 @@ def test_an_alternative_changes_the_fit_and_only_while_it_runs(settings, tmp_pat
 @pytest.mark.parametrize("name", ["fr1_60", "wine_50"])
 def test_a_fold_has_the_loss_of_a_fit_on_its_training_rows(settings, name):
     task = settings.development.load(name)
-    train, test = settings.splits(task, settings.N_FOLDS, 0)[0]
+    train, test = settings.splits(task)[0]
     arguments = {"random_state": 0, "max_iter": 3, "n_estimators": 2}
     found = settings.fit_fold(task, train, test, arguments)
     if task.kind == "regression":
@@ -157,6 +157,6 @@ def test_a_fold_has_the_loss_of_a_fit_on_its_training_rows(settings, name):
 def test_splits_keep_groups_together(settings):
     y, groups = np.arange(40.0), np.repeat(np.arange(10), 4)
     task = settings.development.Task("made", "regression", None, y, groups)
-    parts = settings.splits(task, settings.N_FOLDS, 0)
+    parts = settings.splits(task)
     assert len(parts) == 5 and sorted(np.concatenate([test for _, test in parts])) == list(range(40))
     assert all(not set(groups[train]) & set(groups[test]) for train, test in parts)

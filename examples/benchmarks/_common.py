@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import rankdata
 from scipy.stats import t as student_t
 from sklearn.metrics import log_loss, roc_auc_score
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 PROBABILITY_FLOOR = 1e-6
 
@@ -25,14 +25,6 @@ def folds(y, groups, n_folds, seed):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")  # obesity7 has a class of three rows
         return list(splitter(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), y, groups))
-
-
-def splits(task, n_folds, seed):
-    """Folds of a task of any kind, as a list of (train, test) positions: groups together, classes stratified."""
-    if task.kind != "regression":
-        return folds(task.y, task.groups, n_folds, seed)
-    splitter = KFold if task.groups is None else GroupKFold
-    return list(splitter(n_folds, shuffle=True, random_state=seed).split(task.y, groups=task.groups))
 
 
 def clip_probabilities(p):

@@ -27,9 +27,10 @@ from unittest.mock import patch
 
 import _development_tasks as development
 import numpy as np
-from _common import append_line, clip_probabilities, read_lines, splits
+from _common import append_line, clip_probabilities, folds, read_lines
 from _network_settings_page import TASKS, page, tasks_of
 from sklearn.metrics import log_loss
+from sklearn.model_selection import GroupKFold, KFold
 
 from kan_tabular import KANRegressor, LogisticKAN
 from kan_tabular.estimators import _network as network
@@ -79,6 +80,14 @@ def fingerprint(alternative):
     return hashlib.sha256(settings.encode()).hexdigest()[:12]
 
 
+def splits(task):
+    """Five folds that keep groups together; classes stratified."""
+    if task.kind != "regression":
+        return folds(task.y, task.groups, N_FOLDS, 0)
+    splitter = KFold if task.groups is None else GroupKFold
+    return list(splitter(N_FOLDS, shuffle=True, random_state=0).split(task.y, groups=task.groups))
+
+
 def fit_fold(task, train, test, arguments):
     """One fit: its loss on the test rows, processor seconds, and the weight of the candidates with an additive part."""
     classes = task.kind != "regression"
@@ -109,7 +118,7 @@ def measure(alternative, name, n_folds):
         for constant, module in CONSTANTS.items():
             if constant in ALTERNATIVES[alternative]:
                 stack.enter_context(patch.object(module, constant, ALTERNATIVES[alternative][constant]))
-        fits = [fit_fold(task, *rows, arguments(alternative)) for rows in splits(task, N_FOLDS, 0)[:n_folds]]
+        fits = [fit_fold(task, *rows, arguments(alternative)) for rows in splits(task)[:n_folds]]
     losses, seconds = [f["loss"] for f in fits], [f["seconds"] for f in fits]
     weights = {kind: float(np.mean([f["weight"][kind] for f in fits])) for kind in fits[0]["weight"]}
     values = {"alternative": alternative, "task": name, "loss": losses, "seconds": seconds, "weights": weights}
