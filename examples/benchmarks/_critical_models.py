@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from _common import splits
+from _common import folds
 from _development_tasks import Task
-from additive import CATEGORY, NUMERIC, one_hot
+from _peers import CATEGORY, NUMERIC, one_hot, scaled
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -24,11 +24,10 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegressionCV, RidgeCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer
 
 from kan_tabular import KAAMClassifier, KAAMRegressor, KANRegressor, LogisticKAN
 from kan_tabular.bases import BSpline
@@ -86,6 +85,11 @@ def numbers(task):
     return int(task.y.max()) + 1 if task.kind == "multiclass" else 1
 
 
+def splits(task, n_folds, seed):
+    """Folds of a task of any kind."""
+    return folds(task.y, task.groups, n_folds, seed, stratify=task.kind != "regression")
+
+
 def part(task, rows):
     groups = None if task.groups is None else task.groups[rows]
     return Task(task.name, task.kind, task.X.iloc[rows].reset_index(drop=True), task.y[rows], groups)
@@ -115,8 +119,7 @@ def predictor(model, task):
 def as_numbers():
     """Medians and indicators for what is missing, z-scores (up to 5: odd rows throw MLPs), one-hot columns."""
     clip = FunctionTransformer(np.clip, kw_args={"a_min": -5, "a_max": 5})
-    numeric = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler(), clip)
-    return make_column_transformer((numeric, NUMERIC), (one_hot(), CATEGORY))
+    return make_column_transformer((make_pipeline(scaled(), clip), NUMERIC), (one_hot(), CATEGORY))
 
 
 def timed(function, *args):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _critical_models as models
 import numpy as np
-from _common import bootstrap_interval, corrected_interval, log_ratios, table
+from _common import bootstrap_interval, corrected_interval, log_ratios, machine_section, table
 
 SIZES = models.SIZES
 BUDGETS = (0.1, 1.0, 10.0)
@@ -282,13 +282,11 @@ def page(records, names):
     out += [QUESTION, *in_words(results), "## Protocol\n", protocol(n_folds, names, results.tables)]
     for section in (size_section, time_section, table_section, seconds_section):
         out += section(results)
-    dates = sorted({r["date"] for r in used})
-    commits = ", ".join(sorted({r["commit"] for r in used}))
     spent = sum(c["seconds"] + c["refit_s"] for r in used for c in r["tried"]) / 60
-    out += ["## Machine and versions\n", f"Run {dates[0]} to {dates[-1]} at commit {commits}; {spent:.0f} minutes of "]
-    out[-1] += "fits in all, one thread, on a machine that did other work.\n"
-    out += [f"* {line}" for line in sorted({r["environment"] for r in used})]
-    return "\n".join([*out, "", LITERATURE]).rstrip() + "\n"
+    commits = ", ".join(sorted({r["commit"] for r in used}))
+    notes = [f"at commit {commits}; {spent:.0f} minutes of one processor in all"]
+    out += [LITERATURE, *machine_section(records=used, notes=notes)]
+    return "\n".join(out).rstrip() + "\n"
 
 
 QUESTION = """\
@@ -360,4 +358,5 @@ PROTOCOL = """\
 
 LITERATURE = """\
 R. Jacobs et al. (2026), arXiv 2601.20097. R. Yu, W. Yu, X. Wang (2024), *KAN or MLP: a fairer comparison*, arXiv
-2407.16674. C. Nadeau, Y. Bengio (2003), *Machine Learning* 52, 239-281 (intervals of folds)."""
+2407.16674. C. Nadeau, Y. Bengio (2003), *Machine Learning* 52, 239-281 (intervals of folds).
+"""

@@ -19,14 +19,13 @@ import os
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")  # before NumPy is imported
 
 import argparse
-import subprocess
 import warnings
 from functools import cache
 from pathlib import Path
 
 import _critical_models as models
 import numpy as np
-from _common import append_line, read_lines, splits
+from _common import append_line, code_version, read_lines
 from _critical_page import page
 from _development_tasks import Task
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
@@ -128,13 +127,6 @@ def try_all(task, train, test, candidates):
     return out
 
 
-def commit():
-    """The commit of the code, with a mark if something differs from it."""
-    words = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    found = subprocess.run(words, cwd=RESULTS.parent.parent, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "not known"
-
-
 def run(args):
     """Fill the cache, a repetition after the other."""
     done = {key(r) for r in read_lines(RESULTS)}
@@ -143,11 +135,11 @@ def run(args):
     tasks = {name: task for name in args.tables if (task := load(name)) is not None}
     wine, some = OFFLINE["wine"](), np.arange(0, 178, 2)
     models.single_kan(models.part(wine, some), 1000, models.KAN_SETTINGS[0], 2)  # loads the libraries
-    version = commit()
+    version = code_version()
     for repeat in range(args.repeats):
         for fold in range(N_FOLDS):  # one fold of every table first: an interrupted run is the same for all
             for name, task in tasks.items():
-                train, test = splits(task, N_FOLDS, repeat)[fold]
+                train, test = models.splits(task, N_FOLDS, repeat)[fold]
                 for model, candidates in models.candidates().items():
                     if (name, repeat, fold, model) in done:
                         continue
