@@ -20,18 +20,21 @@ FETCH = {
     "plot_alloy_strength.py": ["hea_process_strength"],
     "plot_bulk_modulus_formula.py": ["hea_bulk_modulus", "hea_vs_nonhea"],
     "plot_carbide_formula.py": ["hecc_carbide"],
+    "plot_heart_circuit.py": ["heart_failure"],
 }
 #: What an example prints if it says what its text says.
 SAYS = {
     "plot_additive_model.py": "AUC on 143 masses: 0.99",
     "plot_calibration_and_decisions.py": "AUC, body mass index: 0.8",
     "plot_carbide_formula.py": "delta V_mix 20, sigma_VEC 20, delta S_mix 5",
+    "plot_critical_assessment.py": "products of columns  default KAN",
     "plot_diabetes.py": "log triglycerides",
     "plot_formula.py": "-- response:",
+    "plot_heart_circuit.py": "empty sets: 0",
     "plot_network_and_interactions.py": "       x0        x1",
     "plot_one_patient.py": "out_of_distribution",
 }
-FIGURES = {"plot_diabetes.py": 2, "plot_formula.py": 2}
+FIGURES = {"plot_critical_assessment.py": 2, "plot_diabetes.py": 2, "plot_formula.py": 2}
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob("plot_*.py"))
 
 

@@ -132,10 +132,12 @@ def timed(function, *args):
 
 
 def network_size(network):
-    """Coefficients of all curves and biases of all nodes that count, of a fitted network with hidden layers."""
-    parts = [network.bias, *(c.coefficients for c in (*network.inputs, *network.additive))]
+    """Coefficients of all curves and biases of all nodes of a fitted network, its additive part too."""
+    parts = [network.bias, network.intercept, *(c.coefficients for c in network.inputs)]
     parts += [a for layer in network.layers for a in (layer.coefficients, layer.bias)]
-    return int(sum(np.count_nonzero(a) for a in parts)) + len(network.intercept)
+    if any(c.coefficients.any() for c in network.additive):  # all zero where there is none
+        parts += [c.coefficients for c in network.additive]
+    return sum(a.size for a in parts)
 
 
 def kan(task, settings, epochs="auto", width=1):

@@ -75,6 +75,13 @@ BENCHMARKS = (
         "all-tasks.md",
         "../shared/bench; pip install '.[benchmark]' catboost pytabkit",
     ),
+    Benchmark(
+        "critical_assessment.py",
+        ("run", "report --out {page}"),
+        35,
+        "critical-assessment.md",
+        "KAN_TABULAR_DATA or a network for six of its tables",
+    ),
     Benchmark("bands.py", ("--out {page}",), 3, "bands.md"),
     Benchmark("scaling.py", ("--out {page}",), None, "scaling.md", "Rscript with mgcv and jsonlite for one column"),
     Benchmark(
