@@ -101,7 +101,10 @@ def test_losses_are_compared_over_tables_and_over_folds(page, records):
     assert found["mean"] == pytest.approx((np.log(0.5) + np.log(1.01)) / 2)
     assert (found["low"], found["high"]) == pytest.approx((np.log(0.5), np.log(1.01)), abs=1e-3)
     assert (found["n"], found["better"], found["same"], found["worse"]) == (2, 0, 1, 1) and found["lost"] == ["second"]
-    assert page.verdict(found) == "not told apart"
+    assert page.verdict(found) == "not told apart" and found["median"] == pytest.approx(found["mean"])
+    two = page.Results([r for r in records if r["fold"] < 2], ["first", "second"])
+    found = two.compare(page.of_size("kan", 300), page.of_size("mlp", 300))
+    assert (found["n"], found["better"], found["same"], found["worse"]) == (2, 0, 0, 0)  # too few to tell on a table
     assert page.verdict(results.compare(page.of_size("kan", 300), page.of_size("kaam", 300))) == "better"
 
 
@@ -124,7 +127,7 @@ def test_the_page_says_it_in_words_and_numbers(page, records):
     text = page.page(records, ["first", "second", "third"])
     geometric = 100 * (np.sqrt(0.5 * 1.01) - 1)
     assert f"beside an MLP of the same size**: not told apart at 300 ({geometric:+.1f}%)" in text
-    assert "| 1,000 | KAN - random forest | 2 | -64.5% (-75.0% to -49.5%) | better | 1 / 1 / 0 |" in text
+    assert "| 1,000 | KAN - random forest | 2 | -64.5% (-75.0% to -49.5%) | -64.5% | better | 1 / 1 / 0 |" in text
     assert "KAN, one bare network loses**, by the interval of its folds: second (to MLP, one network" in text
     assert "Not there when this was run: third." in text and "at commit abc" in text
     assert "| first | 100 x 3 | regression | **2** | 4 | 8 | 4 | 4 | 4 | 16 | 4 |" in text

@@ -35,6 +35,8 @@ from kan_tabular.bases import BSpline
 #: Numbers that single networks and trees may fit.
 SIZES = (300, 1000, 3000, 10000)
 HELD_OUT = 1 / 8
+#: Test folds of a table.
+N_FOLDS = 5
 #: Epochs of an MLP, at most, and those without a better one after which it stops. KANs have 20 to 200, by the rows.
 EPOCHS, PATIENCE = 200, 50
 #: Knots of the first layer and smoothness of a single KAN of up to `FEW` numbers. With more numbers, few knots

@@ -37,7 +37,6 @@ from kan_tabular.exceptions import DatasetError, UnseenCategoryWarning
 
 RESULTS = Path(__file__).resolve().parent / "results" / "critical_assessment.jsonl"
 PACKAGES = ("kan-tabular", "numpy", "scipy", "pandas", "scikit-learn", "torch")
-N_FOLDS = 5
 #: Rows of the fetched tables.
 FEWEST, MOST = 500, 800
 #: Which digits are told apart: those that look alike. (With ten classes the additive fit alone takes minutes.)
@@ -137,9 +136,9 @@ def run(args):
     models.single_kan(models.part(wine, some), 1000, models.KAN_SETTINGS[0], 2)  # loads the libraries
     version = code_version()
     for repeat in range(args.repeats):
-        for fold in range(N_FOLDS):  # one fold of every table first: an interrupted run is the same for all
+        for fold in range(models.N_FOLDS):  # one fold of every table first: an interrupted run is the same for all
             for name, task in tasks.items():
-                train, test = models.splits(task, N_FOLDS, repeat)[fold]
+                train, test = models.splits(task, models.N_FOLDS, repeat)[fold]
                 for model, candidates in models.candidates().items():
                     if (name, repeat, fold, model) in done:
                         continue
