@@ -177,6 +177,14 @@ def test_the_mlp_keeps_its_best_epoch(critical, wine):
     assert losses[1] < losses[0]
 
 
+def test_the_mlp_stops_without_a_better_epoch(critical, wine, monkeypatch):
+    """With a rate at which it only gets worse, after as many epochs as its patience has."""
+    models = critical.models
+    monkeypatch.setattr(models, "PATIENCE", 4)
+    kept, aside = models.splits(wine, 8, 0)[0]
+    assert models.HeldOutMLP(8, 10.0, 1e-3).fit(wine, kept, aside, 100).n_epochs_ < 100
+
+
 def test_no_model_pays_without_end_for_one_row(critical):
     task = critical.Task("made", "binary", pd.DataFrame(index=range(4)), np.array([0, 1, 1, 1]))
     said = np.array([[0.0, 1.0]] * 4)

@@ -214,7 +214,7 @@ class HeldOutMLP:
             elif epoch - at >= PATIENCE:
                 break
         self.model_.coefs_, self.model_.intercepts_ = state
-        self.held_out_ = best
+        self.held_out_, self.n_epochs_ = best, epoch + 1
         return self
 
     def _said(self, Z):
