@@ -126,12 +126,15 @@ def test_a_table_without_a_network_so_small_is_not_compared(page, records):
 def test_the_page_says_it_in_words_and_numbers(page, records):
     text = page.page(records, ["first", "second", "third"])
     geometric = 100 * (np.sqrt(0.5 * 1.01) - 1)
-    assert f"beside an MLP of the same size**: not told apart at 300 ({geometric:+.1f}%)" in text
+    assert f"beside an MLP of the same size**: not told apart with 300 numbers (loss {geometric:+.1f}%)" in text
     assert "| 1,000 | KAN - random forest | 2 | -64.5% (-75.0% to -49.5%) | -64.5% | better | 1 / 1 / 0 |" in text
     assert "KAN, one bare network loses**, by the interval of its folds: second (to MLP, one network" in text
     assert "Not there when this was run: third." in text and "at commit abc" in text
     assert "| first | 100 x 3 | regression | **2** | 4 | 8 | 4 | 4 | 4 | 16 | 4 |" in text
     assert "Not run yet" in page.page([], ["first"])
+    assert "no verdict, with fewer than 3 folds" in page.page(
+        [r for r in records if r["fold"] < 2], ["first", "second"]
+    )
 
 
 # ----------------------------------------------------------------------------------------------------------- the models

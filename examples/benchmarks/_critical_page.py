@@ -244,13 +244,19 @@ def seconds_section(results):
 def in_words(results):
     """The answer, sentence by sentence, from the comparisons."""
     out = ["## The answer\n"]
-    for peer, question in (("mlp", "an MLP"), ("forest", "a forest"), ("boosting", "histogram boosting")):
+    for peer, question in (
+        ("mlp", "an MLP of the same size"),
+        ("forest", "a forest of the same size"),
+        ("boosting", "histogram boosting of the same size"),
+        ("kaam", "KAAM"),
+        ("linear", "a linear model"),
+    ):
         parts = []
         for size in SIZES:
             found = results.compare(of_size("kan", size), of_size(peer, size))
             if found:
-                parts.append(f"{verdict(found)} at {size:,} ({percent(found['mean'])})")
-        out.append(f"* **A bare KAN beside {question} of the same size**: {', '.join(parts)}.")
+                parts.append(f"{verdict(found)} with {size:,} numbers (loss {percent(found['mean'])})")
+        out.append(f"* **A bare KAN beside {question}**: {', '.join(parts)}.")
     for own, peers in (("kan", ("mlp", "forest", "boosting")), ("kan_default", ("mlp_several", "forest", "boosting"))):
         parts = []
         for seconds in BUDGETS:
@@ -259,6 +265,8 @@ def in_words(results):
                 if found and found["n"] > len(results.tables) / 2:
                     parts.append(f"{LABELS[peer]} in {seconds:g} s: {verdict(found)} ({percent(found['mean'])})")
         out.append(f"* **{LABELS[own]} in the same time as** {'; '.join(parts)}.")
+    if all(len(folds) < FEWEST for folds in results.by.values()):
+        return [*out, f"* **Single tables**: no verdict, with fewer than {FEWEST} folds each.\n"]
     for own in ("kan", "kan_default"):
         lost = {}
         for peer in LABELS:
