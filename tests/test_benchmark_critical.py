@@ -105,6 +105,7 @@ def test_losses_are_compared_over_tables_and_over_folds(page, records):
     two = page.Results([r for r in records if r["fold"] < 2], ["first", "second"])
     found = two.compare(page.of_size("kan", 300), page.of_size("mlp", 300))
     assert (found["n"], found["better"], found["same"], found["worse"]) == (2, 0, 0, 0)  # too few to tell on a table
+    assert page.comparison_row(["a"], found)[-1] == "too few folds"
     assert page.verdict(results.compare(page.of_size("kan", 300), page.of_size("kaam", 300))) == "better"
 
 

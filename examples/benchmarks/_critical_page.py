@@ -155,7 +155,8 @@ def comparison_row(first, found):
     if found is None:
         return [*first, *("-" for _ in HEAD)]
     interval = f"{percent(found['low'])} to {percent(found['high'])}"
-    counts = f"{found['better']} / {found['same']} / {found['worse']}"
+    told = [found[name] for name in ("better", "same", "worse")]
+    counts = " / ".join(map(str, told)) if any(told) else "too few folds"
     mean, median = f"{percent(found['mean'])} ({interval})", percent(found["median"])
     return [*first, found["n"], mean, median, verdict(found), counts]
 
