@@ -76,6 +76,13 @@ BENCHMARKS = (
         "../shared/bench; pip install '.[benchmark]' catboost pytabkit",
     ),
     Benchmark("bands.py", ("--out {page}",), 11, "bands.md", "Rscript with mgcv for its columns"),
+    Benchmark(
+        "critical_assessment.py",
+        ("run", "report --out {page}"),
+        35,
+        "critical-assessment.md",
+        "KAN_TABULAR_DATA or a network for six of its tables",
+    ),
     Benchmark("scaling.py", ("--out {page}",), None, "scaling.md", "Rscript with mgcv and jsonlite for one column"),
     Benchmark(
         "networks.py",
