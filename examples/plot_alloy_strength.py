@@ -185,8 +185,9 @@ print(f"mean width: {np.diff(interval).mean():.0f} MPa; standard deviation of th
 # %%
 # What can be concluded, and what not
 # -----------------------------------
-# - On alloys of new compositions the network of curves predicts both strengths better than a perceptron and than
-#   forests, in these folds. On alloys of new papers its lead over extra trees is smaller than the interval.
+# - On alloys of new compositions the network of curves predicts both strengths better than forests do, by more than
+#   chance explains. Its lead over the perceptron is of that kind for the ultimate strength, and not quite for the yield
+#   strength. On alloys of new papers it is still the best on average, but by less than the folds can tell.
 # - Random folds flatter every flexible model: a part of their R2 comes from rows of the same composition, and another
 #   from rows of the same paper, with its furnaces, specimens and tests. The straight line, which cannot remember an
 #   alloy, hardly falls. A published figure of random folds is to be read with that in mind.
