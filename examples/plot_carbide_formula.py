@@ -167,7 +167,7 @@ rows = pd.DataFrame({c: np.full(mesh[0].size, X[c].median()) for c in X}).assign
     **{c: m.ravel() for c, m in zip(names, mesh, strict=True)}
 )
 figure, ax = plt.subplots(figsize=(5.6, 4.2), layout="constrained")
-ax.contour(*grid, two.decision_function(rows).reshape(mesh[0].shape), levels=[0.0], colors="0.4", linewidths=1.2)
+ax.contour(*grid, two.decision_function(rows).reshape(mesh[0].shape), levels=[0.0], colors="0.5", linewidths=1.2)
 for label, mark, colour in (("single phase", "o", "#0072B2"), ("multi-phase", "^", "#D55E00")):
     own = X[y == label]
     ax.plot(own[names[0]], own[names[1]], mark, ms=5, alpha=0.8, color=colour, label=f"{label} ({len(own)})")
