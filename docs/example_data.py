@@ -28,5 +28,5 @@ def lacking(names):
 
 
 def runnable():
-    """Names of the examples, without ``.py``, whose tables are in ``KAN_TABULAR_DATA`` or in the cache, if they have any."""
+    """Names, without ``.py``, of the examples that fetch nothing, or whose tables can be had without a download."""
     return [script.stem for script in sorted(EXAMPLES.glob("plot_*.py")) if not lacking(fetched(script))]

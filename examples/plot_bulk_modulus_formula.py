@@ -35,13 +35,15 @@ from kan_tabular import KAAMClassifier, KAAMRegressor, LogisticKAN
 from kan_tabular.datasets import fetch_hea_bulk_modulus, fetch_hea_vs_nonhea
 
 labelled = fetch_hea_vs_nonhea()
-count = (labelled.data > 0).sum(axis=1).rename("elements")
-print(pd.crosstab(count, np.array(labelled.target_names)[labelled.target]).to_string())
+count = (labelled.data > 0).sum(axis=1)
+kind = np.array(labelled.target_names)[labelled.target]
+print(pd.crosstab(count, kind, rownames=["elements"], colnames=["alloys"]).to_string())
 
 # %%
 # How well, beside others, and in which folds?
 # --------------------------------------------
-# Random folds, and folds that keep all alloys of the same elements together.
+# Random folds, and folds that keep all alloys of the same elements together. The network has half of its usual members,
+# to be quick.
 
 
 def compare(models, scoring, X, y, groups, random, together):
@@ -60,7 +62,7 @@ def compare(models, scoring, X, y, groups, random, together):
 
 of_five = {"n_splits": 5, "shuffle": True, "random_state": 0}
 classifiers = {
-    "LogisticKAN": LogisticKAN(n_estimators=2, random_state=0),
+    "LogisticKAN": LogisticKAN(n_estimators=4, random_state=0),
     "KAAM": KAAMClassifier(),
     "logistic regression": make_pipeline(StandardScaler(), LogisticRegression()),
     "perceptron": make_pipeline(StandardScaler(), MLPClassifier(early_stopping=True, random_state=0)),
@@ -70,7 +72,8 @@ classifiers = {
 own = (labelled.data, labelled.target, labelled.groups)
 print("AUC")
 print(compare(classifiers, "roc_auc", *own, StratifiedKFold(**of_five), StratifiedGroupKFold(**of_five)).to_string())
-print(f"{len(set(labelled.groups))} sets of elements in {len(labelled.data)} alloys")
+sizes = pd.Series(labelled.groups).value_counts()
+print(f"{len(sizes)} sets of elements in {len(labelled.data)} alloys; the largest have {list(sizes[:3])} alloys")
 
 # %%
 # The bulk modulus
@@ -168,6 +171,15 @@ ax.legend(frameon=False)
 # %%
 # What can be concluded, and what not
 # -----------------------------------
-# - A
+# - High-entropy alloy or not: from fractions alone the network of curves and the trees are about level, ahead of the
+#   perceptron and far ahead of what only adds up (KAAM, logistic regression), so elements act together. Differences of
+#   a hundredth are within the spread of the folds.
+# - Nearly every alloy has elements of its own, so keeping the same elements together changes one fold: the one that has
+#   the family of 42 alloys of Al, Co, Cr, Cu, Fe and Ni, all of them high-entropy. A model that has never seen that
+#   family does worse on it; a mean over folds hides that.
+# - Bulk modulus: nothing was measured, so no model of it says anything about alloys, however good its R2. A straight
+#   line wins because the target is one. The forest does worse on new elements than in random folds; there it has
+#   neighbours of the same elements to copy from, and still it has not found the law.
+# - Before comparing models on a target, look at what it is made of: a formula is a quick way.
 
 plt.show()

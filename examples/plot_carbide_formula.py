@@ -80,10 +80,8 @@ def scores_of(train, test):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a fold may be separable, or have no formula: that is part of the score
         fitted = {name: model.fit(X.iloc[train], y[train]) for name, model in models.items()}
-    found = {
-        k: roc_auc_score(y[test] == "single phase", m.predict_proba(X.iloc[test])[:, 1]) for k, m in fitted.items()
-    }
-    return found, fitted["formula"]
+    single = y[test] == "single phase"
+    return {k: roc_auc_score(single, m.predict_proba(X.iloc[test])[:, 1]) for k, m in fitted.items()}, fitted["formula"]
 
 
 def interval(values, highest=np.inf):
@@ -169,7 +167,7 @@ rows = pd.DataFrame({c: np.full(mesh[0].size, X[c].median()) for c in X}).assign
     **{c: m.ravel() for c, m in zip(names, mesh, strict=True)}
 )
 figure, ax = plt.subplots(figsize=(5.6, 4.2), layout="constrained")
-ax.contour(*grid, two.decision_function(rows).reshape(mesh[0].shape), levels=[0.0], colors="0.4", linewidths=1.2)
+ax.contour(*grid, two.decision_function(rows).reshape(mesh[0].shape), levels=[0.0], colors="0.5", linewidths=1.2)
 for label, mark, colour in (("single phase", "o", "#0072B2"), ("multi-phase", "^", "#D55E00")):
     own = X[y == label]
     ax.plot(own[names[0]], own[names[1]], mark, ms=5, alpha=0.8, color=colour, label=f"{label} ({len(own)})")
@@ -190,13 +188,13 @@ print(card.to_markdown())
 # - The spread of the valence electron count and the volume of mixing decide: both are in every formula of every fold.
 #   The third term is not; it is a finding of this table. That the two are the *cause* is not said: other descriptors
 #   nearly determine them.
-# - A straight line through all descriptors is as good as anything here, and no model is shown to be better than another.
+# - A straight line through all descriptors is as good as anything here, and no model is shown to be better than it.
 #   Whether a network of curves is better than a perceptron, 53 rows cannot say: the interval of the difference is many
 #   times as wide as the difference.
 # - A figure such as "96% of the carbides right" comes from test sets of ten or eleven rows, nine points a row.
-# - For carbides of a metal that training has not seen the ranking is poorer; but so it is with random rows, where as few
-#   of them train. That random folds flatter is not visible here, and with so few rows it could not be ruled out.
-# - A formula needs rows: with half of them it often keeps no term at all (AUC 0.5), where the additive model behind it
+# - For carbides of a metal that training has not seen the ranking is poorer; but so it is with random rows, where as
+#   few of them train. That random folds flatter is not visible here, and with so few rows it cannot be ruled out.
+# - A formula needs rows: with fewer of them it may keep no term at all (AUC 0.5), where the additive model behind it
 #   still ranks.
 
 plt.show()

@@ -25,6 +25,8 @@ FETCH = {
 #: What an example prints if it says what its text says.
 SAYS = {
     "plot_additive_model.py": "AUC on 143 masses: 0.99",
+    "plot_alloy_strength.py": "of 147 rows of 46 new compositions inside: 9",
+    "plot_bulk_modulus_formula.py": "B 224 GPa, as the formula has it: 96.5% of the rows",
     "plot_calibration_and_decisions.py": "AUC, body mass index: 0.8",
     "plot_carbide_formula.py": "delta V_mix 20, sigma_VEC 20, delta S_mix 5",
     "plot_critical_assessment.py": "products of columns  default KAN",
@@ -34,7 +36,13 @@ SAYS = {
     "plot_network_and_interactions.py": "       x0        x1",
     "plot_one_patient.py": "out_of_distribution",
 }
-FIGURES = {"plot_critical_assessment.py": 2, "plot_diabetes.py": 2, "plot_formula.py": 2}
+FIGURES = {
+    "plot_alloy_strength.py": 4,
+    "plot_bulk_modulus_formula.py": 1,
+    "plot_critical_assessment.py": 2,
+    "plot_diabetes.py": 2,
+    "plot_formula.py": 2,
+}
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob("plot_*.py"))
 
 

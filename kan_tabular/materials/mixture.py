@@ -235,7 +235,7 @@ def _response(model, class_):
         n = values.shape[1]
         if isinstance(class_, bool) or class_ not in range(n):
             raise ValueError(
-                f"The model predicts {n} values a row: class_ must be the position of one, 0 to {n - 1}; got {class_!r}."
+                f"The model predicts {n} values a row: class_ must be a position from 0 to {n - 1}; got {class_!r}."
             )
         return values[:, class_]
 

@@ -188,5 +188,5 @@ def test_one_of_several_targets():
         np.testing.assert_allclose(found.prediction, alone.prediction, atol=1e-12)
         assert found.response == f"predicted value {position}"
     for wrong in (None, 3, -1, True, "fcc"):
-        with pytest.raises(ValueError, match=f"predicts 3 values a row: class_ .* 0 to 2; got {wrong!r}"):
+        with pytest.raises(ValueError, match=f"predicts 3 values a row: class_ .* from 0 to 2; got {wrong!r}"):
             mixture_effect(several, REFERENCE, "Al", class_=wrong)
