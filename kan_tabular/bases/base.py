@@ -6,6 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 
 import numpy as np
+from array_api_compat import array_namespace
 
 
 class Basis(ABC):
@@ -87,6 +88,13 @@ class Basis(ABC):
         A linear family without one is used with the line beside it (`WithLine`).
         """
         return None
+
+    @staticmethod
+    def _side_by_side(parts):
+        """Functions of several bases (..., K) as those of one; what not all leading axes have is the same along them."""
+        xp = array_namespace(*parts)
+        shape = np.broadcast_shapes(*(tuple(part.shape[:-1]) for part in parts))
+        return xp.concat([xp.broadcast_to(part, (*shape, part.shape[-1])) for part in parts], axis=-1)
 
     @abstractmethod
     def penalty(self) -> np.ndarray:

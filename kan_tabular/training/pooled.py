@@ -32,7 +32,7 @@ class PooledNetwork(MemberNetwork):
 
     Parameters
     ----------
-    gains, hidden, n_outputs, basis, generator
+    gains, hidden, n_outputs, basis, generator, learned
         As in `MemberNetwork`. Where `basis` is `Clipped` of a `Pool`, hidden nodes choose, too.
     owners : ndarray of int (P,)
         The space of each design column, -1 for columns that are no space's.
@@ -53,8 +53,22 @@ class PooledNetwork(MemberNetwork):
         averaged over the members that choose (all, if none does): (p, S), then (width, S).
     """
 
-    def __init__(self, gains, hidden, n_outputs, basis, generator, *, owners, grams, n_spaces, per_edge=False, only=()):
-        super().__init__(gains, hidden, n_outputs, basis, generator)
+    def __init__(
+        self,
+        gains,
+        hidden,
+        n_outputs,
+        basis,
+        generator,
+        learned=None,
+        *,
+        owners,
+        grams,
+        n_spaces,
+        per_edge=False,
+        only=(),
+    ):
+        super().__init__(gains, hidden, n_outputs, basis, generator, learned)
         M, S, sizes = self.n_members, n_spaces, [len(gram) for gram in grams]
         self.register_buffer("owners", torch.as_tensor(owners))
         self.register_buffer("inputs", torch.as_tensor(np.repeat(np.arange(len(grams)), sizes)))
