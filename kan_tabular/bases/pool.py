@@ -13,7 +13,7 @@ from kan_tabular.bases.base import Basis
 class Pool(Basis):
     """The functions of all `spaces`, one after the other.
 
-    Nonlinear parameters are named ``"<position of the space>.<name>"``.
+    Nonlinear parameters are named ``"<position of the space>_<name>"``.
 
     Parameters
     ----------
@@ -41,13 +41,13 @@ class Pool(Basis):
         return all(space.linear for space in self.spaces_)
 
     def parameters(self):
-        return {f"{s}.{name}": v for s, space in enumerate(self.spaces_) for name, v in space.parameters().items()}
+        return {f"{s}_{name}": v for s, space in enumerate(self.spaces_) for name, v in space.parameters().items()}
 
     def at(self, parameters):
         """This pool with `parameters` in place of the start."""
         pool = Pool(self.spaces)
         pool.spaces_ = [
-            space if space.linear else space.at({name: parameters[f"{s}.{name}"] for name in space.parameters()})
+            space if space.linear else space.at({name: parameters[f"{s}_{name}"] for name in space.parameters()})
             for s, space in enumerate(self.spaces_)
         ]
         return pool

@@ -47,6 +47,8 @@ def read_members(network, share, terms, seen, weights):
     bias = array(network.bias)[kept]
     learned = {} if network.learned is None or not len(kept) else network.learned.bases()
     for j, (basis, shapes) in learned.items():
+        if not inputs[j].coefficients[network.learned.own_columns(j)].any():
+            continue  # no member chose such a space
         own = {name: array(value)[kept] for name, value in shapes.items()}
         known = ~np.isnan(seen[:, j])
         inputs[j], moved = LearnedCurves.of(inputs[j], basis, own, seen[known, j], weights[known])

@@ -49,7 +49,7 @@ def learned_parts(terms):
             row += space.n_functions
             own = term.curves.transform[row - family.n_functions : row]
             used = np.flatnonzero(own.any(axis=0))
-            prefix = f"{s}." if isinstance(basis, Pool) else ""
+            prefix = f"{s}_" if isinstance(basis, Pool) else ""
             parts.append(LearnedPart(j, prefix, family, start + used, own[:, used]))
     return parts
 
@@ -84,11 +84,16 @@ class LearnedInputs(nn.Module):
             by_kind.setdefault((part.prefix, shapes), []).append(place)
         self.groups = nn.ModuleList(_Group(self.parts, own, n_members, self.n_columns) for own in by_kind.values())
 
+    @property
+    def inputs(self):
+        """Positions of the inputs that have functions to learn."""
+        return sorted({part.input for part in self.parts})
+
     def design(self, X, seen):
         """Design rows (n, P + parts) from the linear problem's `X` (n, P) and what the front shows, `seen` (n, p)."""
         X, values = X.copy(), np.full((len(X), len(self.parts)), np.nan)
         stops = np.cumsum([term.curves.n_columns for term in self.terms])
-        for j in sorted({part.input for part in self.parts}):  # not binned, as X may be
+        for j in self.inputs:  # not binned, as X may be
             curves = self.terms[j].curves
             X[:, stops[j] - curves.n_columns : stops[j]] = curves.columns(seen[:, j])
         for place, part in enumerate(self.parts):
@@ -101,6 +106,11 @@ class LearnedInputs(nn.Module):
     def forward(self, X, edges, members=slice(None)):
         """Sums (members, H, rows) from design rows and the coefficients `edges` (P, members, H) of the columns."""
         return sum(group(X[:, self.n_columns :], edges, members) for group in self.groups)
+
+    def own_columns(self, j):
+        """Which design columns of input `j` hang on what is learned, among its own."""
+        start = sum(term.curves.n_columns for term in self.terms[:j])
+        return np.unique(np.concatenate([part.columns for part in self.parts if part.input == j])) - start
 
     def columns(self, j, X, members=slice(None)):
         """Design columns (members, rows, k) of input `j`, with each member's functions."""
@@ -164,7 +174,7 @@ class _Group(nn.Module):
             take[i, : len(part.columns)], transform[i, :, : len(part.columns)] = part.columns, part.transform
         self.register_buffer("take", torch.as_tensor(take.ravel()))
         self.register_buffer("place", torch.as_tensor(places))
-        self.register_buffer("transform", torch.as_tensor(transform, dtype=torch.float32))
+        self.register_buffer("transform", torch.as_tensor(transform))
         starts = {name: np.stack([part.family.parameters()[name] for part in own]) for name in self.unit.parameters()}
         self.shapes = nn.ParameterDict(
             {
@@ -184,7 +194,7 @@ class _Group(nn.Module):
         phi = self.functions(values, members)
         padded = torch.cat([edges, torch.zeros_like(edges[:1])])
         own = padded.index_select(0, self.take).view(*self.transform.shape[::2], *edges.shape[1:])
-        own = torch.einsum("pkr,prmh->mpkh", self.transform, own).flatten(1, 2)  # of the functions
+        own = torch.einsum("pkr,prmh->mpkh", self.transform.to(own), own).flatten(1, 2)  # of the functions
         return own.transpose(1, 2) @ phi.transpose(2, 3).flatten(1, 2)
 
     def refine(self, size, saved):
