@@ -159,7 +159,7 @@ class Clipped(Basis):
 
 
 def _stays_straight(family):
-    """Which functions (K,) would be straight for good if they are so now: all that have nothing to learn, and the line."""
+    """Which functions (K,) are straight for good if they are so now: those with nothing to learn, and the line."""
     if isinstance(family, Pool):
         return np.concatenate([_stays_straight(space) for space in family.spaces_])
     if family.linear:

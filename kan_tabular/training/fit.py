@@ -24,8 +24,8 @@ from kan_tabular.training.circuit import DualNetwork
 from kan_tabular.training.folds import assign_folds
 from kan_tabular.training.gains import first_layer_gains
 from kan_tabular.training.hand_over import continue_from, no_curves, read_members, where_it_ended, with_coefficients
-from kan_tabular.training.learned_inputs import LearnedInputs, learned_parts
 from kan_tabular.training.lbfgs import train_full_batch
+from kan_tabular.training.learned_inputs import LearnedInputs, learned_parts
 from kan_tabular.training.network import MemberNetwork
 from kan_tabular.training.pooled import PooledNetwork
 from kan_tabular.training.sparsity import EdgeSparsity

@@ -166,7 +166,9 @@ def _first_layer(network, previous, terms, seen, encoded, root):
         if j in learned:
             basis, shapes = learned[j]
             shapes = {name: value.detach().double().cpu().numpy() for name, value in shapes.items()}
-            columns = LearnedCurves(basis, curves.transform, np.tile(curves.center, (M, 1)), curves.missing, None, shapes)
+            columns = LearnedCurves(
+                basis, curves.transform, np.tile(curves.center, (M, 1)), curves.missing, None, shapes
+            )
             designs, targets = columns.columns(seen[:, j]), np.split(target, M, axis=1)
         else:
             designs, targets = [curves.columns(seen[:, j])], [target]

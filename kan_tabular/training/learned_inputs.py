@@ -48,9 +48,10 @@ def learned_parts(terms):
             family = space.family if isinstance(space, WithLine) else space
             row += space.n_functions
             own = term.curves.transform[row - family.n_functions : row]
-            used = np.flatnonzero(own.any(axis=0))
+            used = 1 + np.flatnonzero(own[:, 1:].any(axis=0))  # the first is the line, whatever is learned
             prefix = f"{s}_" if isinstance(basis, Pool) else ""
-            parts.append(LearnedPart(j, prefix, family, start + used, own[:, used]))
+            if len(used):
+                parts.append(LearnedPart(j, prefix, family, start + used, own[:, used]))
     return parts
 
 

@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV
 
 import kan_tabular
 from kan_tabular import KANRegressor, SKANClassifier, SKANRegressor
-from kan_tabular.bases import BSpline, Cosine, Daruan, FreeKnots, Rational
+from kan_tabular.bases import BSpline, Cosine, Daruan, Rational
 
 pytestmark = pytest.mark.filterwarnings("error")
 
