@@ -142,7 +142,7 @@ def continue_from(network, previous, terms, seen, encoded, weights, scale, sizes
 
 
 def _learned_before(learned, previous, sizes):
-    """Parameters of the inputs' functions, now those of a fitted network where it has equally many: a list of tensors."""
+    """Parameters of the inputs' functions (list of tensors), set to a fitted network's where it has equally many."""
     for group in learned.groups:
         if sizes:
             group.refine(sizes[0], list(group.shapes.values()))
@@ -157,7 +157,7 @@ def _learned_before(learned, previous, sizes):
 
 
 def _first_layer(network, previous, terms, seen, encoded, root):
-    """Coefficients (P, M H) in the new columns of the curves of a fitted network, and what is left for the bias (M H)."""
+    """Coefficients (P, M H) of a fitted network's curves in the new columns, and what they leave for the bias (M H)."""
     read, M = previous.reader(encoded), network.n_members
     learned = {} if network.learned is None else network.learned.bases()
     first, shift = [], np.zeros(previous.bias.size)
@@ -166,10 +166,9 @@ def _first_layer(network, previous, terms, seen, encoded, root):
         if j in learned:
             basis, shapes = learned[j]
             shapes = {name: value.detach().double().cpu().numpy() for name, value in shapes.items()}
-            columns = LearnedCurves(
-                basis, curves.transform, np.tile(curves.center, (M, 1)), curves.missing, None, shapes
-            )
-            designs, targets = columns.columns(seen[:, j]), np.split(target, M, axis=1)
+            center = np.tile(curves.center, (M, 1))
+            own = LearnedCurves(basis, curves.transform, center, curves.missing, None, shapes)
+            designs, targets = own.columns(seen[:, j]), np.split(target, M, axis=1)
         else:
             designs, targets = [curves.columns(seen[:, j])], [target]
         solutions = [

@@ -248,7 +248,7 @@ def test_pools_keep_what_inputs_learned_where_it_was_chosen(choose, tmp_path):
         edge = slice(None) if choose != "edges" else [row.target]
         b = curves.coefficients.reshape(-1, network.n_members, H)[: curves.transform.shape[1], row.member][:, edge]
         used = (curves.transform @ b).any(1)
-        own = [s for s in np.unique(curves.basis.owner[used])]
+        own = np.unique(curves.basis.owner[used])
         names = [getattr(curves.basis.spaces_[s], "family", curves.basis.spaces_[s]).name for s in own]
         assert set(names) <= {"cosine", row.space}  # the line is the first space's
         if row.space != "cosine" and isinstance(curves, LearnedCurves):
