@@ -83,7 +83,7 @@ TASKS = {
 
 
 def families():
-    """Each family of S-KAN's default pool on its own, and two more; by name only, those that hidden nodes learn."""
+    """Each family of S-KAN's default pool on its own, and two more; by name only, those that are learned."""
     from kan_tabular.bases import Daruan, Fourier, FreeKnots, GaussianRBF, Rational
     from kan_tabular.estimators.selectable import SPACES
 
