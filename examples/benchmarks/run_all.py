@@ -95,6 +95,7 @@ BENCHMARKS = (
         "network_settings.py", ("run", "report --out {page}"), 25, "network-settings.md", "../shared/bench for some"
     ),
     Benchmark("function_fitting.py", ("run", "report --out {page}"), 65, "function-fitting.md"),
+    Benchmark("learned_first_layer.py", ("run", "report --out {page}"), 15, "learned-first-layer.md"),
     Benchmark("kacq.py", ("run", "report --out {page}"), 25, "kacq.md", "../shared/bench"),
     Benchmark(
         "symbolic.py",
