@@ -22,7 +22,7 @@ from unittest import mock
 
 import function_fitting
 import numpy as np
-from _common import append_line, folds, log_ratios, read_lines, table
+from _common import append_line, folds, log_ratios, machine_section, read_lines, table
 from scipy.stats import t as student_t
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.metrics import log_loss
@@ -180,6 +180,7 @@ def report(args):
             section(lines, "function", FUNCTIONS),
             "A column has one set of functions for all the curves that leave it: with `daruan` and `rational` that is "
             "one function beside the line, where B-splines have twelve.\n",
+            *machine_section(records=lines),
         ]
     )
     print(text)
