@@ -87,7 +87,14 @@ def test_gplearn_programs_are_read(script, monkeypatch):
 
 
 def test_the_page_counts_by_hand(script, tmp_path, monkeypatch, capsys):
-    one = {"environment": "a machine", "cpu_s": 2.0, "fingerprint": "f", "formula": "0", "unexplained": 0.5}
+    one = {
+        "environment": "a machine",
+        "date": "2000-01-01",
+        "cpu_s": 2.0,
+        "fingerprint": "f",
+        "formula": "0",
+        "unexplained": 0.5,
+    }
     made = [
         {**one, "law": "I.12.1", "noise": 0.0, "method": "own", "solved": True, "equal": True, "unexplained": 1e-9},
         {**one, "law": "I.16.6", "noise": 0.0, "method": "own", "solved": False, "equal": False},

@@ -1,10 +1,13 @@
-"""Folds, scores of one fold, comparisons over tasks, cached records and Markdown tables for the benchmark scripts."""
+"""Tasks, folds, scores of one fold, comparisons over tasks, cached records and Markdown tables for the benchmarks."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import platform
+import subprocess
+import sys
 import warnings
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -13,15 +16,26 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import rankdata
 from scipy.stats import t as student_t
-from sklearn.metrics import log_loss, roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.metrics import log_loss, r2_score, roc_auc_score, root_mean_squared_error
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 PROBABILITY_FLOOR = 1e-6
 
 
-def folds(y, groups, n_folds, seed):
-    """Stratified folds that never split a group, as a list of (train, test) positions."""
-    splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
+def staged_tasks():
+    """The module of the staged tasks, or a clean exit where it is absent."""
+    folder = Path(__file__).resolve().parents[3] / "shared" / "bench"
+    if not (folder / "tasks.py").exists():
+        print("skipped: needs the staged tasks (../shared/bench/tasks.py beside the project)")
+        raise SystemExit(0)
+    sys.path.insert(0, str(folder))
+    return importlib.import_module("tasks")
+
+
+def folds(y, groups, n_folds, seed, *, stratify=True):
+    """Folds that never split a group, stratified for classes, as a list of (train, test) positions."""
+    whole, grouped = (StratifiedKFold, StratifiedGroupKFold) if stratify else (KFold, GroupKFold)
+    splitter = whole if groups is None else grouped
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")  # obesity7 has a class of three rows
         return list(splitter(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), y, groups))
@@ -59,6 +73,11 @@ def fold_scores(y, p, n_classes):
     present = np.flatnonzero((hit.sum(axis=0) > 0) & (hit.sum(axis=0) < len(y)))
     auc = np.average([roc_auc_score(hit[:, k], p[:, k]) for k in present], weights=hit[:, present].sum(axis=0))
     return {"log_loss": loss, "auc": auc, "brier": np.mean(np.sum((p - hit) ** 2, axis=1))}
+
+
+def regression_scores(y, predicted):
+    """Root mean squared error and R2 of one test fold."""
+    return {"rmse": root_mean_squared_error(y, predicted), "r2": r2_score(y, predicted)}
 
 
 def mean_ranks(losses):
@@ -118,6 +137,15 @@ def corrected_interval(values, n_train, n_test, level=0.95):
     return float(values.mean() - half), float(values.mean() + half)
 
 
+def code_version():
+    """The commit of the installed `kan_tabular`, with ``+`` where it has been changed since; "" outside a checkout."""
+    import kan_tabular
+
+    command = ["git", "-C", str(Path(kan_tabular.__file__).parent), "describe", "--always", "--dirty=+", "--exclude=*"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
 def environment(packages):
     """Machine and versions of ``packages`` in one line."""
     cpu = platform.machine()
@@ -130,7 +158,28 @@ def environment(packages):
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             found.append(f"{name} absent")
-    return f"{cpu}, {os.cpu_count()} cores, one thread; " + ", ".join(found)
+    threads = {"1": "one thread", None: "all threads"}.get(n := os.environ.get("OMP_NUM_THREADS"), f"{n} threads")
+    return f"{cpu}, {os.cpu_count()} cores, {threads}; " + ", ".join(found)
+
+
+def machine_section(packages=(), records=None, *, notes=()):
+    """The end of a page: when, where and with what its numbers came about, as a list of Markdown lines.
+
+    Parameters
+    ----------
+    packages : tuple of str
+        For a page without records: those in use now.
+    records : list of dict, optional
+        With the dates and environments that `append_line` wrote.
+    notes : iterable of str
+        Further lines.
+    """
+    if records is None:
+        records = [{"date": str(date.today()), "environment": environment(packages)}]
+    days = sorted({r["date"] for r in records})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    lines = [f"* {line}" for line in [*sorted({r["environment"] for r in records}), *notes]]
+    return ["## Machine and versions\n", f"Run {when}, on a shared machine.\n", *lines]
 
 
 def read_lines(path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
-from _common import table
+from _common import machine_section, table
 
 HEAD = """\
 # Conformal sets and intervals: coverage
@@ -79,9 +79,7 @@ def write_page(records, grid):
             out += write(parts[name])
     if parts["jackknife exact"]:
         out += _jackknife(parts)
-    dates = sorted({r["date"] for r in records})
-    out += ["## Machine and versions\n", f"Run {dates[0]} to {dates[-1]}, one thread, on a shared machine.\n"]
-    out += [f"* {line}" for line in sorted({r["environment"] for r in records})]
+    out += machine_section(records=records)
     return "\n".join(out).rstrip() + "\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _development_tasks as development
 import numpy as np
-from _common import bootstrap_interval, log_ratios, table
+from _common import bootstrap_interval, log_ratios, machine_section, table
 
 TASKS = (*development.FULL, *development.SMALL)
 GROUPS = {
@@ -172,7 +172,5 @@ def page(records, alternatives):
         out += ["## Losses\n", "Log loss (classes) or root mean squared error (numbers), means over folds.\n"]
         out.append(loss_table(losses))
     if records:
-        dates = [r["date"] for r in records]
-        out += ["## Machine and versions\n", f"Run {min(dates)} to {max(dates)}.\n"]
-        out += [f"* {line}" for line in sorted({r["environment"] for r in records})]
+        out += machine_section(records=records)
     return "\n".join(out).rstrip() + "\n"

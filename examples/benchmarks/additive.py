@@ -21,28 +21,24 @@ import os
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")  # before NumPy is imported
 
 import argparse
-import importlib
-import io
-import sys
 import time
-import warnings
-from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _common import append_line, bootstrap_interval, fold_scores, folds, log_ratios, mean_ranks, read_lines, table
-from scipy.stats import loguniform
-from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegressionCV
-from sklearn.metrics import log_loss, make_scorer
-from sklearn.model_selection import RandomizedSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from _common import (
+    append_line,
+    bootstrap_interval,
+    folds,
+    log_ratios,
+    machine_section,
+    mean_ranks,
+    read_lines,
+    staged_tasks,
+    table,
+)
+from _peers import Ebm, fit_fold
 
-ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).resolve().parent / "results"
 SCORES = RESULTS / "additive.jsonl"
 TIMES = RESULTS / "additive_timing.jsonl"
@@ -50,179 +46,11 @@ MODELS = ("kaam", "linear", "rf", "xgbt", "pygam", "ebm", "hgbt")  # in the orde
 GLASSBOX = ("linear", "ebm", "pygam")
 PACKAGES = ("kan-tabular", "numpy", "scipy", "pandas", "scikit-learn", "interpret-core", "xgboost", "pygam")
 N_FOLDS = 5
-NUMERIC = make_column_selector(dtype_include="number")
-CATEGORY = make_column_selector(dtype_include="category")
 
 
 def clinical_tasks():
-    """The staged tasks by name, or a clean exit where they are absent."""
-    folder = ROOT.parent / "shared" / "bench"
-    if not (folder / "tasks.py").exists():
-        print("skipped: needs the staged tasks (../shared/bench/tasks.py beside the project)")
-        raise SystemExit(0)
-    sys.path.insert(0, str(folder))
-    return {make.__name__: make for make in importlib.import_module("tasks").CLINICAL}
-
-
-# -------------------------------------------------------------------------------------------------------- models
-
-
-def inner_folds(y, groups):
-    """Three folds for tuning; rows of a class that a training part would lack move there: every fit has all classes."""
-    out = []
-    for train, test in folds(y, groups, 3, 0):
-        known = np.isin(y[test], y[train])
-        out.append((np.concatenate([train, test[~known]]), test[known]))
-    return out
-
-
-def one_hot():
-    """Text columns for models that need numbers: missing is a level, levels seen once or twice are merged."""
-    return make_pipeline(
-        SimpleImputer(strategy="constant", fill_value="missing"),
-        OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=3, sparse_output=False),
-    )
-
-
-def tuned(model, space, inner, n_classes):
-    """Random search, 12 draws, by the log loss over the inner folds."""
-    scorer = make_scorer(
-        log_loss, response_method="predict_proba", greater_is_better=False, labels=np.arange(n_classes)
-    )
-    return RandomizedSearchCV(model, space, n_iter=12, cv=inner, scoring=scorer, random_state=0, error_score="raise")
-
-
-def linear(inner, n_classes):
-    """L2 logistic regression, its strength chosen by the inner folds."""
-    numeric = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
-    return make_pipeline(
-        make_column_transformer((numeric, NUMERIC), (one_hot(), CATEGORY)),
-        LogisticRegressionCV(Cs=np.logspace(-3, 2, 11), cv=inner, scoring="neg_log_loss", max_iter=5000),
-    )
-
-
-def rf(inner, n_classes):
-    """300 trees; leaves of two rows, because leaves of one give probabilities of 0 and 1."""
-    numeric = SimpleImputer(strategy="median", add_indicator=True)
-    return make_pipeline(
-        make_column_transformer((numeric, NUMERIC), (one_hot(), CATEGORY)),
-        RandomForestClassifier(300, min_samples_leaf=2, random_state=0, n_jobs=1),
-    )
-
-
-def hgbt(inner, n_classes):
-    """Histogram boosting, which reads categories and missing values itself, tuned."""
-    space = {
-        "learning_rate": loguniform(0.01, 0.2),
-        "max_iter": [50, 100, 200, 400],
-        "max_leaf_nodes": [3, 4, 8, 16, 31],
-        "min_samples_leaf": [5, 10, 20, 40],
-        "l2_regularization": loguniform(1e-3, 30),
-    }
-    model = HistGradientBoostingClassifier(categorical_features="from_dtype", early_stopping=False, random_state=0)
-    return tuned(model, space, inner, n_classes)
-
-
-def xgbt(inner, n_classes):
-    """XGBoost on one-hot columns, missing numbers left to it, tuned."""
-    from xgboost import XGBClassifier
-
-    space = {
-        "learning_rate": loguniform(0.01, 0.2),
-        "n_estimators": [50, 100, 200, 400, 800],
-        "max_depth": [1, 2, 3, 4, 6],
-        "min_child_weight": [1, 3, 10],
-        "reg_lambda": loguniform(0.1, 30),
-        "subsample": [0.6, 0.8, 1.0],
-        "colsample_bytree": [0.4, 0.7, 1.0],
-    }
-    model = make_pipeline(
-        make_column_transformer(("passthrough", NUMERIC), (one_hot(), CATEGORY)),
-        XGBClassifier(n_jobs=1, random_state=0),
-    )
-    return tuned(model, {f"xgbclassifier__{k}": v for k, v in space.items()}, inner, n_classes)
-
-
-class Ebm:
-    """Explainable boosting with its defaults; text columns as objects, missing text as a level."""
-
-    def __init__(self):
-        from interpret.glassbox import ExplainableBoostingClassifier
-
-        self.model = ExplainableBoostingClassifier(n_jobs=1, random_state=0)
-
-    @staticmethod
-    def _table(X):
-        return X.assign(**{c: X[c].astype(object).where(X[c].notna(), "missing") for c in CATEGORY(X)})
-
-    def fit(self, X, y):
-        self.model.fit(self._table(X), y)
-        return self
-
-    def predict_proba(self, X):
-        return self.model.predict_proba(self._table(X))
-
-
-class PyGam:
-    """``LogisticGAM`` with its own grid search over the smoothness; several classes one against the rest, normalised.
-
-    Numbers are splines of the median-imputed column plus a linear term marking the missing ones; a number with two
-    values is a linear term, a constant is left out. Text is a factor with missing as a level, and a level that training
-    did not have is read as the most frequent one, because pyGAM refuses it.
-    """
-
-    def _encode(self, X):
-        columns = []
-        for name, kind, detail in self.plan_:
-            if kind == "f":
-                codes = X[name].astype(object).where(X[name].notna(), "missing").map(detail["codes"])
-                columns.append(codes.astype(float).fillna(detail["mode"]))
-            elif kind == "missing":
-                columns.append(X[name].isna().astype(float))
-            else:
-                columns.append(X[name].fillna(detail))
-        return np.column_stack(columns)
-
-    def fit(self, X, y):
-        from pygam import LogisticGAM, f, l, s
-        from pygam.terms import TermList
-
-        self.plan_ = []
-        for name in X.columns:
-            if name in CATEGORY(X):
-                counts = X[name].astype(object).where(X[name].notna(), "missing").value_counts()
-                if len(counts) > 1:
-                    codes = {level: float(k) for k, level in enumerate(sorted(counts.index))}
-                    self.plan_.append((name, "f", {"codes": codes, "mode": codes[counts.index[0]]}))
-                continue
-            if X[name].nunique() > 1:
-                self.plan_.append((name, "s" if X[name].nunique() > 2 else "l", X[name].median()))
-            if 0 < X[name].isna().sum() < len(X):
-                self.plan_.append((name, "missing", None))
-        make = {"s": s, "l": l, "missing": l, "f": f}
-        table, classes = self._encode(X), np.unique(y)
-        self.models_ = []
-        for k in classes[1:] if len(classes) == 2 else classes:
-            terms = TermList(*(make[kind](j) for j, (_, kind, _) in enumerate(self.plan_)))
-            with redirect_stdout(io.StringIO()):  # it prints where it does not converge (separable classes)
-                model = LogisticGAM(terms, max_iter=25)  # R's limit; separable classes would only diverge further
-                self.models_.append(model.gridsearch(table, (y == k).astype(int), progress=False))
-        return self
-
-    def predict_proba(self, X):
-        table = self._encode(X)
-        p = np.column_stack([np.clip(m.predict_proba(table), 1e-9, 1) for m in self.models_])
-        return np.column_stack([1 - p, p]) if p.shape[1] == 1 else p / p.sum(axis=1, keepdims=True)
-
-
-PEERS = {
-    "linear": linear,
-    "rf": rf,
-    "hgbt": hgbt,
-    "xgbt": xgbt,
-    "ebm": lambda inner, n_classes: Ebm(),
-    "pygam": lambda inner, n_classes: PyGam(),
-}
+    """The staged clinical tasks by name."""
+    return {make.__name__: make for make in staged_tasks().CLINICAL}
 
 
 # ----------------------------------------------------------------------------------------------------------- run
@@ -231,30 +59,6 @@ PEERS = {
 def read_scores():
     """The cache as {(task, model, repeat): record}; a later record of the same key replaces an earlier one."""
     return {(r["task"], r["model"], r["repeat"]): r for r in read_lines(SCORES)}
-
-
-def fit_fold(model, task, train, test):
-    """Scores and seconds of one fit; classes that training lacks get probability zero (then the floor)."""
-    classes, y = np.unique(task.y[train], return_inverse=True)
-    groups = None if task.groups is None else task.groups[train]
-    X = task.X.iloc[train].reset_index(drop=True)
-    with warnings.catch_warnings():
-        if model == "kaam":
-            from kan_tabular import KAAMClassifier
-
-            estimator, extra = KAAMClassifier(), {"groups": groups}
-        else:
-            warnings.simplefilter("ignore")  # peers' own convergence and deprecation notes; scores tell what matters
-            estimator, extra = PEERS[model](inner_folds(y, groups), len(classes)), {}
-        start = time.perf_counter()
-        estimator.fit(X, y, **extra)
-        fitted = time.perf_counter()
-        p = np.asarray(estimator.predict_proba(task.X.iloc[test].reset_index(drop=True)), float)
-        done = time.perf_counter()
-    n_classes = int(task.y.max()) + 1
-    full = np.zeros((len(test), n_classes))
-    full[:, classes] = p
-    return {**fold_scores(task.y[test], full, n_classes), "fit_s": fitted - start, "predict_s": done - fitted}
 
 
 def run(args):
@@ -463,11 +267,9 @@ def report(args):
     out += [f"Failed: {m} on {t}: {r['error']}\n" for (t, m, _), r in scores.items() if "error" in r and m in models]
     for title, key, digits, lowest in SECTIONS:
         out += [f"## {title}\n", score_table(values, repeats, models, key, digits, lowest)]
-    out += ["## Time to fit against EBM\n", *timing_section(), "## Machine and versions\n"]
+    out += ["## Time to fit against EBM\n", *timing_section()]
     if used:
-        dates = [r["date"] for r in used]
-        out.append(f"Run {min(dates)} to {max(dates)}.\n")
-        out += [f"* {line}" for line in sorted({r["environment"] for r in used})]
+        out += machine_section(records=used)
     text = "\n".join(out).rstrip() + "\n"
     print(text)
     if args.out:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _common import machine_section
 from scipy import stats
 
 from kan_tabular import KAAMClassifier, KAAMRegressor
@@ -217,7 +218,8 @@ def main():
     unknown = sorted(set(names) - set(DESIGNS))
     if unknown:
         parser.error(f"unknown designs {unknown}; choose from {list(DESIGNS)}")
-    table = report(names, arguments.draws)
+    lines = machine_section(("kan-tabular", "numpy", "scipy", "pandas"))
+    table = "\n".join([report(names, arguments.draws), *lines]) + "\n"
     print(table)
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)

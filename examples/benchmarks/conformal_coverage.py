@@ -16,13 +16,11 @@ from __future__ import annotations
 import argparse
 import ast
 import hashlib
-import importlib
-import sys
 import warnings
 from pathlib import Path
 
 import _coverage_jackknife
-from _common import append_line, read_lines
+from _common import append_line, read_lines, staged_tasks
 from _coverage_page import write_page
 from _coverage_simulated import DESIGNS, LEVELS, simulate
 from mapie.classification import SplitConformalClassifier
@@ -38,7 +36,6 @@ from kan_tabular import KAAMClassifier, KAAMRegressor, KANRegressor
 from kan_tabular.exceptions import UnseenCategoryWarning
 from kan_tabular.uncertainty import ConformalClassifier, ConformalRegressor, covers
 
-ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).resolve().parent / "results" / "coverage.jsonl"
 PACKAGES = ("kan-tabular", "numpy", "scipy", "scikit-learn", "MAPIE")
 REPETITIONS, FOLDED, JACKKNIFED = 500, 100, 300
@@ -68,16 +65,6 @@ def fingerprint():
                     value.value = ""
         digest.update(ast.dump(tree).encode())
     return digest.hexdigest()[:12]
-
-
-def staged(name):
-    """A staged task, or a clean exit where there are none."""
-    folder = ROOT.parent / "shared" / "bench"
-    if not (folder / "tasks.py").exists():
-        print("skipped: needs the staged tasks (../shared/bench/tasks.py beside the project)")
-        raise SystemExit(0)
-    sys.path.insert(0, str(folder))
-    return importlib.import_module("tasks").load(name)
 
 
 class Cache:
@@ -150,7 +137,7 @@ def measure(model, X, y):
 
 def real(cache, args):
     for name in args.tasks:
-        task = staged(name)
+        task = staged_tasks().load(name)
         for i, (train, test) in enumerate(splits(task, SPLITS)):
             groups = None if task.groups is None else task.groups[train]
             for method, (model, n_splits) in real_models(task, i).items():
@@ -167,7 +154,7 @@ def real(cache, args):
 
 def heart(cache, args):
     """918 rows, 642 to train and calibrate, 276 to test, as published; and the mistake that seems to have been made."""
-    task = staged("heart918")
+    task = staged_tasks().load("heart918")
     sizes = StratifiedShuffleSplit(SPLITS, test_size=276, random_state=1).split(task.y, task.y)
     for i, (train, test) in enumerate(sizes):
         if cache.has(part="heart", split=i):
@@ -219,7 +206,7 @@ def width_models():
 def width(cache, args):
     """Five folds that keep compositions whole, outside and inside."""
     for name in STRENGTHS:
-        task = staged(name)
+        task = staged_tasks().load(name)
         outer = GroupKFold(5, shuffle=True, random_state=0).split(task.y, groups=task.groups)
         for fold, (train, test) in enumerate(outer):
             X, y, groups = task.X.iloc[train].reset_index(drop=True), task.y[train], task.groups[train]

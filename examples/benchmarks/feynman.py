@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import sympy
-from _common import append_line, read_lines, table
+from _common import append_line, machine_section, read_lines, table
 from _feynman_laws import DEVELOPMENT, LAWS, equal_up_to_constants, read
 
 HERE = Path(__file__).resolve().parent
@@ -206,10 +206,9 @@ def report(args):
         "",
         *_unsolved(records, laws),
         "",
-        "## Machine and versions",
-        "",
-        *[f"* {line}" for line in sorted(set(records["environment"]))],
-        f"* peers: {', '.join(sorted(set(records['version'].dropna())))}",
+        *machine_section(
+            records=records.to_dict("records"), notes=[f"peers: {', '.join(sorted(set(records['version'].dropna())))}"]
+        ),
     ]
     text = "\n".join(out).rstrip() + "\n"
     print(text)

@@ -23,7 +23,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from _common import append_line, mean_ranks, read_lines, table
+from _common import append_line, machine_section, mean_ranks, read_lines, table
 from sklearn.linear_model import RidgeCV
 from sklearn.neural_network import MLPRegressor
 
@@ -280,6 +280,7 @@ def report(args):
             "Parameters at the end (coefficients that are not zero, and biases). While it trains, S-KAN has those of "
             "all spaces:\n",
             table(["task", *MODELS], sizes),
+            *machine_section(records=lines),
         ]
     )
     print(text)

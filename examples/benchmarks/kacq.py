@@ -24,8 +24,9 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from _common import append_line, corrected_interval, fold_scores, read_lines, table
-from additive import CATEGORY, NUMERIC, clinical_tasks, one_hot
+from _common import append_line, corrected_interval, fold_scores, machine_section, read_lines, table
+from _peers import CATEGORY, NUMERIC, one_hot
+from additive import clinical_tasks
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -267,10 +268,7 @@ def report(args):
         rows.append([label(m), *reached, *highest, *one])
     seed = f"seed {COMMON_SEED}"
     head = ["", "splits >= .9203", "AUC >= .9477", "best accuracy", "best AUC", f"accuracy, {seed}", f"AUC, {seed}"]
-    out += [table(head, rows), "## Machine and versions\n"]
-    dates = [r["date"] for r in results.values()]
-    out.append(f"Run {min(dates)} to {max(dates)}, one thread, on a shared machine.\n")
-    out += [f"* {line}" for line in sorted({r["environment"] for r in results.values()})]
+    out += [table(head, rows), *machine_section(records=list(results.values()))]
     out += ["\nC. Nadeau, Y. Bengio (2003). Inference for the generalization error. *Machine Learning* 52, 239-281."]
     text = "\n".join(out).rstrip() + "\n"
     print(text)

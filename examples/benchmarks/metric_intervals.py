@@ -19,6 +19,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from _common import machine_section
 from bands import mean_interval, wilson_interval
 from scipy.special import expit, logit
 from scipy.stats import norm
@@ -159,6 +160,7 @@ def report(draws, resampled):
             cells = [_cell(h) for h in calibration(truth, n, share, draws)]
             lines.append(f"| {name} | {n} | {share:.0%} | " + " | ".join(cells) + " |")
             print(lines[-1], flush=True)
+    lines += ["", *machine_section(("kan-tabular", "numpy", "scipy", "scikit-learn"))]
     return "\n".join(lines) + "\n"
 
 

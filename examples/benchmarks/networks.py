@@ -36,7 +36,7 @@ from pathlib import Path
 
 import _network_pages as pages
 import numpy as np
-from _common import append_line, read_lines
+from _common import append_line, machine_section, read_lines
 
 PACKAGES = ("kan-tabular", "numpy", "scipy", "scikit-learn", "torch", "xgboost")
 
@@ -415,10 +415,8 @@ def report(args):
         out += [f"## {title}\n", *section()]
     lines = read_lines(pages.RESULTS)
     if lines:
-        dates = [r["date"] for r in lines]
-        out += ["## Machine and versions\n", f"Run {min(dates)} to {max(dates)}, one thread, on a shared machine.\n"]
-        out += [f"* {line}" for line in sorted({r["environment"] for r in lines})]
-        out += [f"* {' , '.join(v)}".replace(" ,", ",") for v in {tuple(r.get("versions", ())) for r in lines} if v]
+        versions = sorted({tuple(r.get("versions", ())) for r in lines} - {()})
+        out += machine_section(records=lines, notes=[", ".join(v) for v in versions])
     text = "\n".join(out).rstrip() + "\n"
     print(text)
     if args.out:

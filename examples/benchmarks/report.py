@@ -15,8 +15,6 @@ openings of the file. Needs playwright (extra ``test``) and chromium.
 
 import argparse
 import multiprocessing
-import os
-import platform
 import shutil
 import tempfile
 import time
@@ -24,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _common import machine_section
 
 N_NUMERIC, N_CATEGORIES, ROWS, OPENINGS = 24, 6, 2000, 15
 MODELS = ("KAAMClassifier", "KAAMClassifier, 3 classes", "KAAMRegressor", "LogisticKAN")
@@ -113,10 +112,8 @@ def page(rows):
         "|---|---:|---:|---:|---:|---:|",
     ]
     lines += [f"| {name} | {a:.1f} | {b:.1f} | {size:.2f} | {u:.0f} | {w:.1f} |" for name, a, b, size, u, w in rows]
-    threads = os.environ.get("OMP_NUM_THREADS", "not set")
-    machine = f"{os.cpu_count()} cores, OMP_NUM_THREADS={threads} ({platform.machine()})"
-    lines += ["", f"Python {platform.python_version()}, NumPy {np.__version__}, {machine}.", ""]
-    return "\n".join(lines)
+    lines += ["", *machine_section(("kan-tabular", "numpy", "scikit-learn", "torch", "playwright"))]
+    return "\n".join(lines) + "\n"
 
 
 def main():

@@ -1,13 +1,15 @@
-"""Every benchmark in one list: what it runs, about how long it takes, and the page it writes.
+"""Every benchmark in one list: what it runs, about how long it takes, its page; and one page with every table.
 
 Usage, from the root of the project::
 
     python examples/benchmarks/run_all.py --list
     python examples/benchmarks/run_all.py --only bands,similar_cases
     python examples/benchmarks/run_all.py                       # all of them
+    python examples/benchmarks/run_all.py --tables              # the page with every table alone
 
 A script that stops with an error does not stop the others; the exit status then is 1. Scripts that keep records go on
-where they were stopped. Each run writes the date, the machine and the versions to ``docs/benchmarks/environment.md``.
+where they were stopped. At the end ``docs/benchmarks/tables.md`` is made of all pages there are: every table, and when,
+where and with which versions its numbers came about.
 """
 
 from __future__ import annotations
@@ -17,17 +19,11 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-
-from _common import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE, PAGES = Path("examples") / "benchmarks", Path("docs") / "benchmarks"
-PACKAGES = (
-    *("kan-tabular", "numpy", "scipy", "scikit-learn", "pandas", "torch", "sympy"),
-    *("xgboost", "interpret-core", "pygam", "mapie"),
-)
+TABLES = PAGES / "tables.md"
 
 
 @dataclass(frozen=True)
@@ -71,6 +67,13 @@ BENCHMARKS = (
         190,
         "additive.md",
         "../shared/bench; pip install '.[benchmark]'",
+    ),
+    Benchmark(
+        "all_tasks.py",
+        ("run", "report --out {page}"),
+        None,
+        "all-tasks.md",
+        "../shared/bench; pip install '.[benchmark]' catboost pytabkit",
     ),
     Benchmark("bands.py", ("--out {page}",), 3, "bands.md"),
     Benchmark("scaling.py", ("--out {page}",), None, "scaling.md", "Rscript with mgcv and jsonlite for one column"),
@@ -152,28 +155,71 @@ def run(benchmark):
     return True
 
 
-def describe(results):
-    """The page on when, where and with what these benchmarks ran."""
-    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    lines = ["# The last run of the benchmarks", "", f"Written by `{HERE / 'run_all.py'}`, {now}.", ""]
-    lines += [environment(PACKAGES) + ".", "", "| script | page | finished |", "|---|---|---|"]
-    for benchmark, well in results:
-        lines.append(f"| `{benchmark.script}` | [{benchmark.page}]({benchmark.page}) | {'yes' if well else 'no'} |")
-    return "\n".join([*lines, ""])
+def tables_of(text):
+    """Title of a page, its tables below the headings they stand under, and its last section.
+
+    Parameters
+    ----------
+    text : str
+        Markdown.
+
+    Returns
+    -------
+    title : str
+    lines : list of str
+        Headings two levels deeper than on the page, and tables.
+    end : list of str
+        The lines under "Machine and versions".
+    """
+    title, lines, end, heading, in_table = "", [], [], "", False
+    for line in text.splitlines():
+        if line.startswith("# "):
+            title = line[2:]
+        elif line.startswith("#"):
+            heading = line
+        elif heading == "## Machine and versions":
+            end += [line] if line else []
+        elif line.startswith("|"):
+            if not in_table:
+                lines += ["", f"##{heading}", ""] if heading else [""]
+                heading = ""
+            lines.append(line)
+        in_table = line.startswith("|")
+    return title, lines, end
+
+
+def every_table(benchmarks):
+    """One page of all tables that the pages of these benchmarks have."""
+    out = [
+        "# Every table",
+        "",
+        f"Collected by `{HERE / 'run_all.py'} --tables` from the pages of the benchmarks, which say what was measured "
+        "and how to read it. Under each title: when, on which machine and with which versions.",
+    ]
+    for benchmark in benchmarks:
+        page = ROOT / PAGES / benchmark.page
+        if not page.exists():
+            continue
+        title, lines, end = tables_of(page.read_text(encoding="utf-8"))
+        out += ["", f"## {title}", "", f"[{benchmark.page}]({benchmark.page}), `{HERE / benchmark.script}`.", "", *end]
+        out += lines
+    return "\n".join(out) + "\n"
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="say what there is, and run nothing")
+    parser.add_argument("--tables", action="store_true", help="run nothing, only collect the tables of all pages")
     parser.add_argument("--only", type=lambda text: text.split(","), help="names, with commas between them")
     args = parser.parse_args(argv)
     benchmarks = chosen(args.only)
     if args.list:
         print(listing(benchmarks))
         return 0
-    results = [(benchmark, run(benchmark)) for benchmark in benchmarks]
-    (ROOT / PAGES / "environment.md").write_text(describe(results), encoding="utf-8")
-    return 0 if all(well for _, well in results) else 1
+    failed = [] if args.tables else [benchmark.script for benchmark in benchmarks if not run(benchmark)]
+    (ROOT / TABLES).write_text(every_table(BENCHMARKS), encoding="utf-8")
+    print(f"{TABLES} is written" + (f"; stopped with an error: {', '.join(failed)}" if failed else ""))
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ memory is its own; only the call of ``fit`` (ours) or ``bam`` (mgcv) is timed. B
 import argparse
 import json
 import os
-import platform
 import resource
 import shutil
 import subprocess
@@ -25,6 +24,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from _common import machine_section
 
 N_FEATURES = 10
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
@@ -196,9 +196,6 @@ def scaling_report(results, threads):
             lines.append(f"Log-log slope of time on rows, from {SLOPE_ABOVE} rows, {name}: {value:.2f}. ")
     lines.append("")
     last = results[-1]
-    lines.append(
-        f"Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores ({platform.machine()}). "
-    )
     if "mgcv" in last:
         mgcv = last["mgcv"]
         lines.append(
@@ -208,6 +205,7 @@ def scaling_report(results, threads):
         )
     else:
         lines.append("mgcv was not measured: no `Rscript` on the path.")
+    lines += ["", *machine_section(("kan-tabular", "numpy", "scipy", "pandas"))]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -280,6 +278,7 @@ def main():
     elif options.wide:
         report = wide_report()
     else:
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)  # said on the page
         report = scaling_report(measure(options.sizes, options.threads), options.threads)
     print(report)
     if options.out:

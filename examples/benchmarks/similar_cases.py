@@ -12,13 +12,12 @@ left out above `TREE_UP_TO` cases. Our search always runs on one thread, scikit-
 """
 
 import argparse
-import os
-import platform
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _common import machine_section
 from sklearn.neighbors import NearestNeighbors
 
 from kan_tabular import KAAMClassifier
@@ -87,11 +86,8 @@ def page(rows):
             for name in ("kneighbors", "query", "brute", "kd_tree")
         ]
         lines.append(f"| {row['cases']} | {row['fit']:.1f} | {' | '.join(times)} |")
-    threads = os.environ.get("OMP_NUM_THREADS", "all")
-    machine = (
-        f"Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores, OMP_NUM_THREADS={threads}"
-    )
-    return "\n".join([*lines, "", f"{machine} ({platform.machine()})."]) + "\n"
+    end = machine_section(("kan-tabular", "numpy", "scipy", "scikit-learn"))
+    return "\n".join([*lines, "", *end]) + "\n"
 
 
 def main():

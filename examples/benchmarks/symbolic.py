@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _common import append_line, fold_scores, folds, read_lines, table
+from _common import append_line, fold_scores, folds, machine_section, read_lines, table
 from _symbolic_edges import FUNCTIONS, draw
 from _symbolic_sums import FEYNMAN, SYNTHETIC
 from additive import clinical_tasks
@@ -361,8 +361,7 @@ def report(args):
     for title, section in sections.items():
         out += [f"## {title}\n", *section()]
     used = [r for path in PARTS.values() for r in read_lines(path)]
-    out.append("## Machine and versions\n")
-    out += [f"* {line}" for line in sorted({r["environment"] for r in used})]
+    out += machine_section(records=used)
     text = "\n".join(out).rstrip() + "\n"
     print(text)
     if args.out:
