@@ -1,8 +1,8 @@
 """The clinical paper's tables, prepared as published, and its published rows; for ``clinical_paper.py``.
 
-The paper: *Explainable AI in healthcare with Kolmogorov-Arnold networks* (arXiv 2509.16750), its public repository
-Patricia-A-Apellaniz/classification_with_kans at its first release, August 2025 (``src/data.py`` prepares the tables,
-``src/models`` has the settings; the figures are those of its result files).
+The paper: Apellaniz et al. (2025), arXiv 2509.16750; its public repository
+Patricia-A-Apellaniz/classification_with_kans at the first release of August 2025 (``src/data.py`` prepares the tables,
+``src/models`` has the models, and the figures are those of its result files).
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support, roc_auc_score
 from sklearn.model_selection import train_test_split
 
 PUBLISHED = json.loads(Path(__file__).with_name("_clinical_published.json").read_text())
 SCORES = ("accuracy", "auc", "f1", "precision", "recall")
 TABLES = ("breast", "obesity_bin", "obesity")
+#: Obesity without the columns that define it: these names and "_habits".
+HABITS = ("obesity_bin_habits", "obesity_habits")
 N_SAMPLED, MOST_CODES = 1000, 10
 #: The paper's integer codes; a category that is not named is 0.
 CODES = {
@@ -47,13 +51,9 @@ class Table:
     def n_classes(self):
         return int(self.y.max()) + 1
 
-    def without(self, columns):
-        """The same rows without some columns."""
-        return Table(self.name, self.X.drop(columns=list(columns)), self.y)
-
 
 def read_table(name):
-    """A table of the paper: "breast", "obesity_bin" or "obesity"; the last two a sample of 1000 rows.
+    """One of `TABLES` or `HABITS`; all but "breast" are the paper's sample of 1000 rows.
 
     Raises
     ------
@@ -69,7 +69,9 @@ def read_table(name):
     X, y = data.drop(columns="level"), data["level"].to_numpy()
     for column, levels in CODES.items():
         X[column] = X[column].astype(str).map({level: float(code) for code, level in enumerate(levels)})
-    return Table(name, X, (y > 3).astype(int) if name == "obesity_bin" else y)
+    if name in HABITS:
+        X = X.drop(columns=list(DEFINING))
+    return Table(name, X, (y > 3).astype(int) if name.startswith("obesity_bin") else y)
 
 
 class PaperScaler(TransformerMixin, BaseEstimator):
@@ -101,3 +103,41 @@ def paper_scores(y, p):
     precision, recall, f1, _ = precision_recall_fscore_support(y, predicted, average=average, zero_division=0)
     auc = roc_auc_score(y, p, average="weighted", multi_class="ovo") if several else roc_auc_score(y, p[:, 1])
     return dict(zip(SCORES, map(float, (accuracy_score(y, predicted), auc, f1, precision, recall)), strict=True))
+
+
+class PaperLogistic(ClassifierMixin, BaseEstimator):
+    """liblinear's one-against-rest as scikit-learn called it before version 1.8, which refuses several classes.
+
+    The weight of a class is that of its own rows only where it is the one, and the rest weigh 1.
+
+    Parameters
+    ----------
+    C : float
+    """
+
+    def __init__(self, C=0.1):
+        self.C = C
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.models_ = []
+        for k in self.classes_:
+            weights = np.where(y == k, len(y) / (len(self.classes_) * np.sum(y == k)), 1.0)
+            model = LogisticRegression(C=self.C, solver="liblinear", max_iter=1000, random_state=0)
+            self.models_.append(model.fit(X, y == k, sample_weight=weights))
+        return self
+
+    def predict_proba(self, X):
+        p = np.column_stack([model.predict_proba(X)[:, 1] for model in self.models_])
+        return p / p.sum(axis=1, keepdims=True)
+
+
+def paper_model(name, table):
+    """The paper's "lr" or "rf" with the settings that its search found best on `table`."""
+    settings = dict(PUBLISHED[table.name][name]["settings"])
+    if name == "rf":
+        return RandomForestClassifier(**settings)
+    if table.n_classes > 2:
+        return PaperLogistic(settings["C"])  # its other settings are those of this table
+    l1_ratio = {"l1": 1.0, "l2": 0.0}[settings.pop("penalty")]
+    return LogisticRegression(l1_ratio=l1_ratio, **settings)

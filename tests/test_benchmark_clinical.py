@@ -1,0 +1,325 @@
+"""The clinical paper's benchmark: published rows come out again, the recipe is the one described, the page is right."""
+
+import importlib
+import json
+import stat
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t as student_t
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
+
+from kan_tabular.datasets import fetch_obesity
+from kan_tabular.exceptions import DatasetError
+
+FOLDER = Path(__file__).resolve().parents[1] / "examples" / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def script():
+    """``clinical_paper`` and, as attributes, the modules it is made of."""
+    before = set(sys.modules)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            patch.setenv(name, "1")  # the script sets them on import; put them back after the module
+        patch.syspath_prepend(str(FOLDER))
+        module = importlib.import_module("clinical_paper")
+        module.tables, module.pages = (importlib.import_module(f"_clinical_{name}") for name in ("tables", "page"))
+        yield module
+    for name in set(sys.modules) - before:
+        if name.startswith("_") or name == "clinical_paper":
+            sys.modules.pop(name)
+
+
+@pytest.fixture
+def obesity():
+    try:
+        fetch_obesity(download_if_missing=False)
+    except DatasetError:
+        pytest.skip("needs obesity_2111.csv (KAN_TABULAR_DATA)")
+
+
+def scores_of(script, name, model):
+    table = script.read_table(name)
+    X, X_test, y, y_test = script.published_split(table)
+    fitted, seconds = script.fitted(model, table, X, y)
+    assert seconds > 0
+    return {key: round(value, 4) for key, value in script.paper_scores(y_test, fitted.predict_proba(X_test)).items()}
+
+
+# ---------------------------------------------------------------------------------------------- the published rows
+
+
+@pytest.mark.parametrize("model", ["lr", "rf"])
+def test_the_published_rows_of_breast_come_out_again(script, model):
+    published = {"lr": (0.9561, 0.9959, 0.9624, 0.9697, 0.9552), "rf": (0.9561, 0.9962, 0.9624, 0.9697, 0.9552)}[model]
+    assert scores_of(script, "breast", model) == dict(zip(script.tables.SCORES, published, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "published"),
+    [
+        ("obesity_bin", "lr", (0.995, 1.0, 0.995, 0.9901, 1.0)),
+        ("obesity_bin", "rf", (0.99, 0.9997, 0.99, 0.99, 0.99)),
+        ("obesity", "lr", (0.7, 0.9235, 0.6823, 0.6787, 0.7)),
+    ],
+)
+def test_the_published_rows_of_obesity_come_out_again(script, obesity, name, model, published):
+    assert scores_of(script, name, model) == dict(zip(script.tables.SCORES, published, strict=True))
+
+
+def test_additive_curves_order_the_binary_classes_and_miss_a_row_that_breaks_the_rule(script, obesity):
+    assert scores_of(script, "obesity_bin", "kaam")["auc"] == 1.0
+    (index,) = script.missed_indices("kaam", script.read_table("obesity_bin"))
+    assert 30 < index < 31  # obese by definition, and labelled not obese
+
+
+def test_obesity_without_the_columns_that_define_it(script, obesity):
+    with_them, without = script.read_table("obesity"), script.read_table("obesity_habits")
+    assert set(with_them.X) - set(without.X) == {"Height", "Weight"}
+    assert (with_them.y == without.y).all() and with_them.X.notna().all(axis=None)
+    obese = with_them.X["Weight"] / with_them.X["Height"] ** 2 >= 30
+    binary = script.read_table("obesity_bin_habits").y
+    assert np.mean(obese == binary) > 0.99 and (binary == (without.y > 3)).all()
+
+
+# --------------------------------------------------------------------------------------------------- preparation
+
+
+def test_the_scaling_is_a_z_score_of_columns_with_more_than_ten_values(script):
+    rng = np.random.default_rng(0)
+    codes = rng.permutation(np.repeat(np.arange(10.0), 5))
+    X = pd.DataFrame(
+        {"long": rng.normal(5, 2, 50), "codes": codes, "eleven": rng.permutation([*range(11), *codes[:39]])}
+    )
+    scaler = script.PaperScaler().fit(X)
+    Z = scaler.transform(X)
+    expected = StandardScaler().fit_transform(X[["long", "eleven"]])
+    np.testing.assert_allclose(Z[["long", "eleven"]], expected, atol=1e-12)
+    assert Z["codes"].equals(X["codes"])
+    np.testing.assert_allclose(scaler.transform(X.iloc[:3]), Z.iloc[:3])  # by the rows of fit alone
+
+
+def test_repeated_folds_are_scaled_by_their_training_rows(script):
+    table = script.read_table("breast")
+    train, test = script.outer_folds(table, 0)[0]
+    X, X_test = script.scaled_fold(table, train, test)
+    scaler = StandardScaler().fit(table.X.iloc[train])
+    np.testing.assert_allclose(X, scaler.transform(table.X.iloc[train]), atol=1e-10)
+    np.testing.assert_allclose(X_test, scaler.transform(table.X.iloc[test]), atol=1e-10)
+
+
+def test_scores_of_several_classes_are_weighted(script):
+    rng = np.random.default_rng(1)
+    y = rng.choice(3, 90, p=[0.6, 0.3, 0.1])
+    p = rng.dirichlet(np.ones(3), 90)
+    p[np.arange(90), y] += 0.3
+    p /= p.sum(axis=1, keepdims=True)
+    scores = script.paper_scores(y, p)
+    assert scores["f1"] == pytest.approx(f1_score(y, p.argmax(axis=1), average="weighted"))
+    assert scores["auc"] == pytest.approx(roc_auc_score(y, p, average="weighted", multi_class="ovo"))
+    assert scores["recall"] == pytest.approx(scores["accuracy"])
+    two = script.paper_scores((y == 0).astype(int), np.column_stack([1 - p[:, 0], p[:, 0]]))
+    assert two["f1"] == pytest.approx(f1_score(y == 0, p[:, 0] > 0.5))
+    assert two["accuracy"] == accuracy_score(y == 0, p[:, 0] > 0.5)
+
+
+def test_one_against_rest_weighs_only_the_rows_of_the_one(script):
+    X, y = np.random.default_rng(2).normal(size=(60, 2)), np.repeat([0, 1, 2], [10, 20, 30])
+    model = script.tables.PaperLogistic(C=0.1).fit(X, y)
+    by_hand = LogisticRegression(
+        C=0.1, solver="liblinear", random_state=0, class_weight={False: 1, True: 60 / (3 * 10)}
+    )
+    np.testing.assert_allclose(model.models_[0].coef_, by_hand.fit(X, y == 0).coef_, rtol=1e-6)
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+
+
+# --------------------------------------------------------------------------------------------------- pykan's recipe
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    """The peer's module, with a package of pykan's names in place of pykan."""
+    torch = pytest.importorskip("torch")
+    calls = []
+
+    def B_batch(x, grid, k):
+        calls.append(x)
+        return torch.stack([x**j + grid.mean() for j in range(k + 1)], dim=-1)
+
+    def coef2curve(x_eval, grid, coef, k, device="cpu"):
+        return torch.einsum("ijk,jlk->ijl", B_batch(x_eval, grid, k), coef)
+
+    layers = SimpleNamespace(B_batch=B_batch, coef2curve=coef2curve)
+    monkeypatch.setitem(sys.modules, "kan", SimpleNamespace(KAN=None, KANLayer=layers))
+    monkeypatch.setitem(sys.modules, "kan.KANLayer", layers)
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.delitem(sys.modules, "_clinical_pykan", raising=False)
+    module = importlib.import_module("_clinical_pykan")
+    monkeypatch.delitem(sys.modules, "_clinical_pykan")
+    module.calls = calls
+    return module
+
+
+def test_remembered_splines_are_those_of_the_inputs_and_the_grid(recipe):
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    train, validation = torch.randn(7, 2, generator=generator), torch.randn(3, 2, generator=generator)
+    coef, other = torch.randn(2, 4, 3, generator=generator), torch.randn(2, 4, 3, generator=generator)
+    grid, moved, remembered = torch.zeros(2, 5), torch.ones(2, 5), recipe.remembering_curves()
+    asked = [(train, grid, coef), (validation, grid, coef), (train.clone(), grid, other), (train, moved, coef)]
+    for x, g, c in [*asked, *asked]:
+        assert torch.equal(remembered(x, g, c, 2), recipe.layers.coef2curve(x, g, c, 2))
+    assert len(recipe.calls) == len(asked) * 2 + 3  # every call of the original, three of the other
+    hidden = train.clone().requires_grad_()
+    remembered(hidden, grid, coef, 2).sum().backward()
+    assert hidden.grad.abs().sum() > 0
+
+
+class Toy:
+    """One logit a class from one weight; the more it is trained, the worse on validation rows of the other class."""
+
+    def __init__(self):
+        import torch
+
+        self.weight, self.updates, self.save_act = torch.zeros(3, requires_grad=True), [], True
+
+    def __call__(self, x):
+        return x[:, :1] * self.weight
+
+    def get_params(self):
+        return [self.weight]
+
+    def get_reg(self, metric, l1, entropy, coef, coefdiff):
+        assert (metric, l1, entropy, coef, coefdiff) == ("edge_forward_spline_n", 1.0, 0.1, 0.0, 0.0)
+        return (self.weight**2).sum()
+
+    def update_grid(self, x):
+        self.updates.append(len(x))
+
+
+def test_the_recipe_stops_after_31_worse_steps_and_keeps_the_last(recipe):
+    import torch
+
+    y = torch.tensor([0] * 6 + [1] * 3 + [2])
+    x = torch.linspace(0.5, 1.5, 10)[:, None]
+    table = {"X_train": x, "y_train": y, "X_validation": x[:2], "y_validation": torch.tensor([2, 1])}
+    model = Toy()
+    job = {"weight": False, "steps": 200, "lamb": 0.001, "plain": False}
+    losses, validation = recipe.train(model, table, job)
+    assert len(losses) == len(validation) == 32 and np.all(np.diff(validation) > 0)
+    assert model.updates == [10] * 7 and model.save_act  # steps 0, 5, ..., 30
+    assert losses[0] == pytest.approx(np.log(3)) and losses[-1] < losses[0]
+    model = Toy()
+    model.weight.data = torch.tensor([0.2, -0.1, 0.4])
+    p = torch.softmax(model(x), dim=1).detach().numpy()
+    first = recipe.train(model, table, {**job, "weight": True, "steps": 1})[0][0]
+    assert first == pytest.approx(log_loss(y, p, sample_weight=compute_sample_weight("balanced", y)), rel=1e-5)
+
+
+def test_a_training_is_asked_for_with_the_published_settings(script, tmp_path):
+    """A stand-in for pykan's interpreter answers with what it was asked."""
+    stand_in = tmp_path / "python"
+    stand_in.write_text(
+        f"#!{sys.executable}\nimport json, sys\nimport numpy as np\nfor line in sys.stdin:\n"
+        "    job = json.loads(line)\n    t = np.load(job['table'])\n"
+        "    print(json.dumps({'job': job, 'rows': {k: t[k].shape[0] for k in t}}), flush=True)\n"
+    )
+    stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
+    table = script.read_table("breast")
+    X, X_test, y, _ = script.published_split(table)
+    with script.pykan_trainer(stand_in) as train:
+        answers = {
+            m: train(X, y, X_test, script.PUBLISHED["breast"][key]["settings"]) for m, key in script.RECIPES.items()
+        }
+    job = answers["kaam_recipe"]["job"]
+    asked = {key: job[key] for key in ("hidden", "grid", "k", "lamb", "weight", "sparse_init", "steps", "plain")}
+    assert asked == {
+        **{"hidden": [], "grid": 3, "k": 5, "lamb": 0.001},
+        **{"weight": False, "sparse_init": True, "steps": 10000, "plain": False},
+    }
+    assert answers["kan_recipe"]["job"]["hidden"] == [5, 5]
+    rows = {"X_train": 364, "y_train": 364, "X_validation": 91, "y_validation": 91, "X_test": 114}
+    assert answers["kaam_recipe"]["rows"] == rows
+
+
+def test_without_pykan_the_recipe_is_skipped_in_words(script, capsys):
+    script.main(["recipe"])
+    assert "SKIPPED, no --pykan-python" in capsys.readouterr().out
+
+
+# -------------------------------------------------------------------------------------------------------- the page
+
+
+def fold(table, model, repeat, k, **scores):
+    about = {"date": "2000-01-01", "environment": "a machine", "commit": "abc"}
+    scores = {"accuracy": 0.9, "auc": 0.9, "log_loss": 0.3, **scores}
+    return {"part": "repeated", "table": table, "model": model, "repeat": repeat, "fold": k, "scores": scores, **about}
+
+
+def test_differences_are_of_shared_folds_with_the_interval_for_dependent_splits(script):
+    d = np.array([0.01, 0.03, -0.02, 0.0, 0.04, 0.02])
+    records = [fold("breast", "kaam", k // 5, k % 5, auc=0.9 + d[k]) for k in range(6)]
+    records += [fold("breast", "kaam", 7, 0, auc=0.1)]  # not shared
+    records += [fold("breast", "kaam_recipe", k // 5, k % 5) for k in range(6)]
+    n, mean, low, high = script.pages.difference(script.pages.by_fold(records), "breast", "kaam", "kaam_recipe", "auc")
+    half = student_t.ppf(0.975, 5) * np.sqrt((1 / 6 + 0.25) * d.var(ddof=1))
+    assert n == 6
+    np.testing.assert_allclose([mean, low, high], [d.mean(), d.mean() - half, d.mean() + half], rtol=1e-9)
+    few = script.pages.by_fold(records[:4] + records[7:])
+    assert script.pages.difference(few, "breast", "kaam", "kaam_recipe", "auc") is None
+
+
+def test_the_verdict_counts_ties_as_held_and_losses_the_other_way(script):
+    names = ("kaam", "kaam_recipe")
+    records = [fold("breast", m, r, k) for m in names for r in range(2) for k in range(5)]
+    for r in records:
+        if r["model"] == "kaam":
+            r["scores"]["log_loss"] += 0.01 * (1 + r["fold"])  # worse
+            r["scores"]["auc"] += 0.01 + 1e-6 * r["fold"]  # better, clearly
+    lines = script.pages.verdict_section(script.pages.by_fold(records))
+    assert "At or above the recipe in 2 of 3 comparisons**, clear of 0 in 1." in lines[1]
+    row = "| breast | KAAM (defaults) | 10 | +0.0000 (+0.0000 to +0.0000) | +0.0100"
+    assert row in lines[0] and "| obesity | KAAM (defaults) | - | - | - | - |" in lines[0]
+
+
+def test_the_page_says_which_rows_are_equal(script, monkeypatch, tmp_path, capsys):
+    published = script.PUBLISHED["breast"]
+    about = {"part": "published", "table": "breast", "date": "2000-01-01", "environment": "a machine", "commit": "abc"}
+    off = {**published["rf"]["scores"], "f1": published["rf"]["scores"]["f1"] + 1e-4}
+    records = [
+        {**about, "model": "lr", "scores": published["lr"]["scores"], "cpu_s": 0.1},
+        {**about, "model": "rf", "scores": off, "cpu_s": 0.1},
+        {**about, "model": "kaam", "scores": off, "cpu_s": published["kaam"]["search_s"] / 999},
+        {**about, "model": "kan", "scores": off, "cpu_s": published["logistic_kan"]["search_s"] / 1001},
+    ]
+    path = tmp_path / "records.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    monkeypatch.setattr(script, "RESULTS", path)
+    script.main(["report", "--out", str(tmp_path / "page.md")])
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert page.strip() == capsys.readouterr().out.strip()
+    assert "**1 of 2 rows that were run again are the published ones to four decimals.**" in page
+    assert "Less than 1/1000 of the paper's search time: 1 of 2 fits." in page
+    assert "this library at abc" in page and "| breast | the paper's KAAM | not run again |" in page
+
+
+def test_parts_go_on_where_they_were_stopped(script, monkeypatch, tmp_path):
+    monkeypatch.setattr(script, "RESULTS", tmp_path / "results" / "records.jsonl")
+    arguments = ["repeated", "--tables", "breast", "--models", "lr", "--repeats", "1"]
+    script.main(arguments)
+    lines = script.RESULTS.read_text().splitlines()
+    assert [json.loads(line)["fold"] for line in lines] == [0, 1, 2, 3, 4]
+    script.RESULTS.write_text("\n".join(lines[1:]) + "\n")
+    script.main(arguments)
+    again = [json.loads(line) for line in script.RESULTS.read_text().splitlines()]
+    assert [record["fold"] for record in again] == [1, 2, 3, 4, 0]
+    assert again[-1]["scores"] == json.loads(lines[0])["scores"]
