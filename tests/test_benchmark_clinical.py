@@ -144,85 +144,122 @@ def test_one_against_rest_weighs_only_the_rows_of_the_one(script):
 # --------------------------------------------------------------------------------------------------- pykan's recipe
 
 
+class Layer:
+    """What the recipe touches of pykan's layer, with powers in place of splines."""
+
+    def __init__(self, torch, layers, n_in, n_out, k):
+        class Module(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.k = k
+                self.coef = torch.nn.Parameter(torch.randn(n_in, n_out, k + 1))
+                self.scale_base = torch.nn.Parameter(torch.randn(n_in, n_out))
+                self.scale_sp = torch.nn.Parameter(torch.ones(n_in, n_out))
+                self.grid = torch.nn.Parameter(torch.zeros(n_in, 2), requires_grad=False)
+
+            def forward(self, x):
+                curves = layers.coef2curve(x, self.grid, self.coef, self.k)
+                return (self.scale_base * torch.nn.functional.silu(x)[:, :, None] + self.scale_sp * curves).sum(1)
+
+        self.module = Module()
+
+
 @pytest.fixture
 def recipe(monkeypatch):
-    """The peer's module, with a package of pykan's names in place of pykan."""
+    """The peer's module, with a small package of pykan's names in place of pykan."""
     torch = pytest.importorskip("torch")
-    calls = []
+    layers = SimpleNamespace()
 
     def B_batch(x, grid, k):
-        calls.append(x)
-        return torch.stack([x**j + grid.mean() for j in range(k + 1)], dim=-1)
+        return torch.stack([(x - grid.mean(1)) ** j for j in range(k + 1)], dim=-1)
 
     def coef2curve(x_eval, grid, coef, k, device="cpu"):
         return torch.einsum("ijk,jlk->ijl", B_batch(x_eval, grid, k), coef)
 
-    layers = SimpleNamespace(B_batch=B_batch, coef2curve=coef2curve)
-    monkeypatch.setitem(sys.modules, "kan", SimpleNamespace(KAN=None, KANLayer=layers))
+    layers.B_batch, layers.coef2curve = B_batch, coef2curve
+
+    class KAN(torch.nn.Module):
+        def __init__(self, width, grid, k, seed, device, sparse_init, symbolic_enabled, auto_save, ckpt_path):
+            super().__init__()
+            torch.manual_seed(seed)
+            made = [Layer(torch, layers, *pair, k).module for pair in zip(width, width[1:], strict=False)]
+            self.act_fun, self.save_act, self.updates = torch.nn.ModuleList(made), True, []
+
+        def get_params(self):
+            return self.parameters()
+
+        def forward(self, x):
+            for layer in self.act_fun:
+                x = torch.tanh(layer(x))
+            self.spread = x.std(0).sum() if self.save_act else None
+            return x
+
+        def get_reg(self, metric, l1, entropy, coef, coefdiff):
+            assert (metric, l1, entropy, coef, coefdiff) == ("edge_forward_spline_n", 1.0, 0.1, 0.0, 0.0)
+            return self.spread
+
+        def update_grid(self, x):
+            self.updates.append(len(x))
+            for layer in self.act_fun:
+                layer.grid.data += 0.1 * x.mean()
+                layer.coef.data *= 0.99
+
+    monkeypatch.setitem(sys.modules, "kan", SimpleNamespace(KAN=KAN, KANLayer=layers))
     monkeypatch.setitem(sys.modules, "kan.KANLayer", layers)
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.delitem(sys.modules, "_clinical_pykan", raising=False)
     module = importlib.import_module("_clinical_pykan")
     monkeypatch.delitem(sys.modules, "_clinical_pykan")
-    module.calls = calls
     return module
 
 
-def test_remembered_splines_are_those_of_the_inputs_and_the_grid(recipe):
-    import torch
-
-    generator = torch.Generator().manual_seed(0)
-    train, validation = torch.randn(7, 2, generator=generator), torch.randn(3, 2, generator=generator)
-    coef, other = torch.randn(2, 4, 3, generator=generator), torch.randn(2, 4, 3, generator=generator)
-    grid, moved, remembered = torch.zeros(2, 5), torch.ones(2, 5), recipe.remembering_curves()
-    asked = [(train, grid, coef), (validation, grid, coef), (train.clone(), grid, other), (train, moved, coef)]
-    for x, g, c in [*asked, *asked]:
-        assert torch.equal(remembered(x, g, c, 2), recipe.layers.coef2curve(x, g, c, 2))
-    assert len(recipe.calls) == len(asked) * 2 + 3  # every call of the original, three of the other
-    hidden = train.clone().requires_grad_()
-    remembered(hidden, grid, coef, 2).sum().backward()
-    assert hidden.grad.abs().sum() > 0
+def made_up_tables(folder, number):
+    """Noisy classes of which validation rows have other labels: training longer makes them worse."""
+    paths = []
+    for seed in range(number):
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(40, 3)), np.repeat([0, 1, 2], [22, 12, 6])
+        X[:, 0] += y
+        parts = {"X_train": X, "y_train": y, "X_validation": X[::4], "y_validation": (y[::4] + seed) % 3}
+        paths.append(str(folder / f"{seed}.npz"))
+        np.savez(paths[-1], X_test=X[:5], **parts)
+    return paths
 
 
-class Toy:
-    """One logit a class from one weight; the more it is trained, the worse on validation rows of the other class."""
-
-    def __init__(self):
-        import torch
-
-        self.weight, self.updates, self.save_act = torch.zeros(3, requires_grad=True), [], True
-
-    def __call__(self, x):
-        return x[:, :1] * self.weight
-
-    def get_params(self):
-        return [self.weight]
-
-    def get_reg(self, metric, l1, entropy, coef, coefdiff):
-        assert (metric, l1, entropy, coef, coefdiff) == ("edge_forward_spline_n", 1.0, 0.1, 0.0, 0.0)
-        return (self.weight**2).sum()
-
-    def update_grid(self, x):
-        self.updates.append(len(x))
+JOB = {"hidden": [2], "grid": 1, "k": 2, "lamb": 0.01, "weight": True, "sparse_init": False, "steps": 120}
 
 
-def test_the_recipe_stops_after_31_worse_steps_and_keeps_the_last(recipe):
-    import torch
+def test_many_networks_at_once_are_trained_as_one_after_the_other(recipe, tmp_path):
+    paths = made_up_tables(tmp_path, 3)
+    one_by_one = recipe.answer({**JOB, "tables": paths, "plain": True})
+    at_once = recipe.answer({**JOB, "tables": paths, "plain": False})
+    lengths = [len(a["losses"]) for a in one_by_one]
+    assert lengths == [len(a["losses"]) for a in at_once] and min(lengths) < max(lengths)
+    for one, other in zip(one_by_one, at_once, strict=True):
+        for key in ("losses", "validation_losses", "p"):
+            np.testing.assert_allclose(one[key], other[key], atol=2e-5)
 
-    y = torch.tensor([0] * 6 + [1] * 3 + [2])
-    x = torch.linspace(0.5, 1.5, 10)[:, None]
-    table = {"X_train": x, "y_train": y, "X_validation": x[:2], "y_validation": torch.tensor([2, 1])}
-    model = Toy()
-    job = {"weight": False, "steps": 200, "lamb": 0.001, "plain": False}
-    losses, validation = recipe.train(model, table, job)
-    assert len(losses) == len(validation) == 32 and np.all(np.diff(validation) > 0)
-    assert model.updates == [10] * 7 and model.save_act  # steps 0, 5, ..., 30
-    assert losses[0] == pytest.approx(np.log(3)) and losses[-1] < losses[0]
-    model = Toy()
-    model.weight.data = torch.tensor([0.2, -0.1, 0.4])
-    p = torch.softmax(model(x), dim=1).detach().numpy()
-    first = recipe.train(model, table, {**job, "weight": True, "steps": 1})[0][0]
-    assert first == pytest.approx(log_loss(y, p, sample_weight=compute_sample_weight("balanced", y)), rel=1e-5)
+
+def test_the_recipe_stops_31_steps_after_the_best_and_updates_grids_ten_times(recipe, tmp_path):
+    job = {**JOB, "n_classes": 3, "plain": True}
+    table = recipe.read_table(made_up_tables(tmp_path, 2)[1])
+    model = recipe.KAN([3, 2, 3], 1, 2, 0, "cpu", False, True, True, "")
+    losses, validation = recipe.train_plain(model, table, job)
+    assert len(losses) == len(validation) == np.argmin(validation) + 32 < job["steps"]
+    assert model.updates == [40] * min(10, -(-len(losses) // 5))
+
+
+def test_the_first_loss_is_cross_entropy_weighted_by_class(recipe, tmp_path):
+    from scipy.special import softmax
+
+    table = recipe.read_table(made_up_tables(tmp_path, 1)[0])
+    model = recipe.KAN([3, 3], 1, 2, 0, "cpu", False, True, True, "")
+    y, balanced = table["y_train"], compute_sample_weight("balanced", table["y_train"])
+    for weight, sample_weight in ((True, balanced), (False, None)):
+        weights = recipe.class_weights(y, 3, weight)
+        logits = model(table["X_train"]).detach()
+        expected = log_loss(y, softmax(logits.double().numpy(), axis=1), sample_weight=sample_weight)
+        assert float(recipe.cross_entropy(logits, y, weights)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_training_is_asked_for_with_the_published_settings(script, tmp_path):
@@ -230,15 +267,16 @@ def test_a_training_is_asked_for_with_the_published_settings(script, tmp_path):
     stand_in = tmp_path / "python"
     stand_in.write_text(
         f"#!{sys.executable}\nimport json, sys\nimport numpy as np\nfor line in sys.stdin:\n"
-        "    job = json.loads(line)\n    t = np.load(job['table'])\n"
-        "    print(json.dumps({'job': job, 'rows': {k: t[k].shape[0] for k in t}}), flush=True)\n"
+        "    job = json.loads(line)\n    t = np.load(job['tables'][0])\n"
+        "    print(json.dumps([{'job': job, 'rows': {k: t[k].shape[0] for k in t}}]), flush=True)\n"
     )
     stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
     table = script.read_table("breast")
     X, X_test, y, _ = script.published_split(table)
     with script.pykan_trainer(stand_in) as train:
         answers = {
-            m: train(X, y, X_test, script.PUBLISHED["breast"][key]["settings"]) for m, key in script.RECIPES.items()
+            m: train([(X, y, X_test)], script.PUBLISHED["breast"][key]["settings"])[0]
+            for m, key in script.RECIPES.items()
         }
     job = answers["kaam_recipe"]["job"]
     asked = {key: job[key] for key in ("hidden", "grid", "k", "lamb", "weight", "sparse_init", "steps", "plain")}
