@@ -1,5 +1,6 @@
 """The examples run; those that need tables of their own say so where these are absent."""
 
+import os
 import runpy
 import shutil
 import sys
@@ -9,6 +10,8 @@ import matplotlib.pyplot as plt
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+#: Where examples find downloaded tables; without them, they say so and go on. Nothing is downloaded here.
+TABLES = Path(os.environ.get("KAN_TABULAR_DATA") or EXAMPLES.parents[1] / "shared" / "data")
 #: Scripts that read a table beside the project, and how its name starts.
 NEED_A_TABLE = {
     "plot_bulk_modulus_formula.py": "hea_bulk_modulus_1149",
@@ -18,12 +21,13 @@ NEED_A_TABLE = {
 SAYS = {
     "plot_additive_model.py": "AUC on 143 masses: 0.99",
     "plot_calibration_and_decisions.py": "AUC, body mass index: 0.8",
+    "plot_clinical_paper.py": "equal to four decimals: paper's logistic regression, paper's forest",
     "plot_diabetes.py": "log triglycerides",
     "plot_formula.py": "-- response:",
     "plot_network_and_interactions.py": "       x0        x1",
     "plot_one_patient.py": "out_of_distribution",
 }
-FIGURES = {"plot_diabetes.py": 2, "plot_formula.py": 2}
+FIGURES = {"plot_clinical_paper.py": 2 + TABLES.is_dir(), "plot_diabetes.py": 2, "plot_formula.py": 2}
 
 
 @pytest.mark.parametrize("script", sorted({path.name for path in EXAMPLES.glob("plot_*.py")} - set(NEED_A_TABLE)))
@@ -33,6 +37,7 @@ def test_examples_run(script, tmp_path, monkeypatch, capsys):
     shown = []
     monkeypatch.setattr(plt, "show", lambda: shown.extend(plt.get_fignums()))
     monkeypatch.setattr(sys, "argv", [script])
+    monkeypatch.setenv("KAN_TABULAR_DATA", str(TABLES if TABLES.is_dir() else EXAMPLES))
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(EXAMPLES / script), run_name="__main__")
     assert len(shown) == FIGURES.get(script, 3) and list(tmp_path.iterdir()) == []
