@@ -10,9 +10,10 @@ The recipe (arXiv 2509.16750, its public repository of August 2025): one logit a
 first 50 steps, at most 10,000 steps, stopped when the validation loss has not fallen for more than 30 steps, and the
 weights of the last step kept, not the best.
 
-With ``plain`` the loop is the original's, one network after the other. Without, pykan's own forward pass and penalty
-run for all tables at once (`torch.func.vmap`), and what changes no number is left out: checkpoints, the symbolic branch
-(no edge is symbolic), gradients and records of the validation rows, and splines of the same inputs on the same grid.
+With ``plain`` the loop is the original's, one network after the other. Without, all tables' networks are trained at
+once: pykan's initial networks, splines, grid updates and penalty, in the same steps, with the sums over rows written
+anew. What changes no number is left out: checkpoints, the symbolic branch (no edge is symbolic), records of
+activations, and splines of the same inputs on the same grid. ``clinical_paper.py recipe`` compares both.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ from importlib.metadata import version
 import numpy as np
 import torch
 from kan import KAN
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
 layers = importlib.import_module("kan.KANLayer")  # the module: the package has a class of this name too
 
 RATE, PATIENCE, ENTROPY = 1e-3, 30, 0.1
 GRID_UPDATE_EVERY, LAST_GRID_UPDATE = 5, 50
+PARTS = ("train", "validation")
 TRAINED = ("coef", "scale_base", "scale_sp")
+STACKED = (*TRAINED, "grid", "mask")  # of a layer
 
 
 def class_weights(y, n_classes, balanced):
@@ -97,88 +100,113 @@ def train_plain(model, table, job):
 
 
 class Stack:
-    """Networks of the same shape, their parameters stacked, evaluated together by the first one's code."""
+    """Networks of the same shape, trained together; parameters are stacked on a leading axis, layer by layer.
 
-    def __init__(self, models):
-        self.models, self.model = models, models[0]
-        states = [dict(model.act_fun.named_parameters(prefix="act_fun")) for model in models]
-        self.state = {name: torch.stack([state[name].detach() for state in states]) for name in states[0]}
-        for name in self.trained():
-            self.state[name].requires_grad_()
+    Parameters
+    ----------
+    models : list of KAN
+    X : dict of tensors (networks, rows, inputs)
+        Every part's inputs, which do not change.
+    """
 
-    def trained(self):
-        return [name for name in self.state if name.rsplit(".", 1)[1] in TRAINED]
+    def __init__(self, models, X):
+        self.models, self.X = models, X
+        layers_of = zip(*(model.act_fun for model in models), strict=True)
+        self.state = [{n: torch.stack([getattr(m, n).detach() for m in same]) for n in STACKED} for same in layers_of]
+        self.trained = [layer[name].requires_grad_() for layer in self.state for name in TRAINED]
+        self.refresh()
 
     def write_back(self, numbers):
         """Give networks of these numbers their parameters."""
         for number in numbers:
-            for name, own in self.models[number].act_fun.named_parameters(prefix="act_fun"):
-                own.data.copy_(self.state[name][number].detach())
+            for own, layer in zip(self.models[number].act_fun, self.state, strict=True):
+                for name in STACKED:
+                    getattr(own, name).data.copy_(layer[name][number].detach())
 
-    def update_grids(self, X, numbers):
-        """pykan's own grid update of networks of these numbers."""
+    def update_grids(self, numbers):
+        """pykan's own grid update of networks of these numbers, by their training rows."""
         self.write_back(numbers)
         with torch.no_grad():
             for number in numbers:
-                model = self.models[number]
-                model.update_grid(X[number])
-                for name, own in model.act_fun.named_parameters(prefix="act_fun"):
-                    self.state[name][number] = own.data
+                self.models[number].update_grid(self.X["train"][number])
+                for own, layer in zip(self.models[number].act_fun, self.state, strict=True):
+                    for name in STACKED:
+                        layer[name][number] = getattr(own, name).data
+        self.refresh()
 
-    def first_splines(self, X):
-        """Splines of the inputs: (networks, rows, inputs, functions)."""
-        layer = self.model.act_fun[0]
-        return torch.stack(
-            [layers.B_batch(x, g, k=layer.k) for x, g in zip(X, self.state["act_fun.0.grid"], strict=True)]
-        )
+    def refresh(self):
+        """What the first layer makes of each part's inputs, and its functions' covariances over training rows."""
+        self.design = {part: self.functions(x, 0) for part, x in self.X.items()}
+        wide = self.design["train"].double()
+        wide = wide - wide.mean(dim=1, keepdim=True)
+        self.covariance = torch.einsum("fnik,fnim->fikm", wide, wide) / (wide.shape[1] - 1)
 
-    def losses(self, X, y, weights, splines, *, penalty):
-        """Cross-entropy, and pykan's penalty where asked for, of each network."""
+    def functions(self, x, number):
+        """SiLU and splines of a layer's inputs: (networks, rows, inputs, functions)."""
+        n_networks, n_rows, n_inputs = x.shape
+        flat = x.permute(1, 0, 2).reshape(n_rows, -1)  # each network's inputs are further inputs to pykan
+        splines = layers.B_batch(flat, self.state[number]["grid"].flatten(0, 1), k=self.models[0].act_fun[number].k)
+        both = torch.cat([torch.nn.functional.silu(flat)[:, :, None], splines], dim=2)
+        return both.reshape(n_rows, n_networks, n_inputs, -1).permute(1, 0, 2, 3)
 
-        def one(state, x, y, weights, splines):
-            waiting = [splines]  # the first layer asks first
+    def coefficients(self, number):
+        """Of a layer's functions on each edge: (networks, inputs, outputs, functions)."""
+        layer = self.state[number]
+        both = torch.cat([layer["scale_base"][..., None], layer["scale_sp"][..., None] * layer["coef"]], dim=3)
+        return layer["mask"][..., None] * both
 
-            def coef2curve(x_eval, grid, coef, k, device="cpu"):
-                found = waiting.pop() if waiting else layers.B_batch(x_eval, grid, k=k)
-                return torch.einsum("ijk,jlk->ijl", found, coef)
+    def forward(self, part, *, penalty):
+        """Logits (networks, rows, classes) and, where asked for, pykan's penalty of each network."""
+        spreads, x = [], self.X[part]
+        for number in range(len(self.state)):
+            edges, first = self.coefficients(number), number == 0
+            functions = self.design[part] if first else self.functions(x, number)
+            if penalty:
+                if first:  # the standard deviation of each edge's curve is a quadratic form: no pass over the rows
+                    wide = edges.double()
+                    variance = torch.einsum("fiok,fikm,fiom->foi", wide, self.covariance, wide)
+                else:
+                    curves = torch.einsum("fnik,fiok->fnoi", functions, edges)
+                    variance = curves.var(dim=1)
+                varies = variance > 0
+                spread = torch.where(varies, variance, 1.0).sqrt() * varies  # without a slope where it is 0, as `std`
+                spreads.append(spread.to(x.dtype) / (x.std(dim=1) + 0.1)[:, None, :])
+            x = torch.bmm(functions.flatten(2), edges.transpose(2, 3).flatten(1, 2))
+        return (x, vmap(self.penalty)(*spreads)) if penalty else x
 
-            original, layers.coef2curve = layers.coef2curve, coef2curve
-            self.model.save_act = penalty
-            try:
-                loss = cross_entropy(functional_call(self.model, state, (x,)), y, weights)
-            finally:
-                layers.coef2curve, self.model.save_act = original, True
-            return (loss, penalty_of(self.model)) if penalty else loss
-
-        return vmap(one)(self.state, X, y, weights, splines)
+    def penalty(self, *spreads):
+        """pykan's own, of one network."""
+        self.models[0].acts_scale_spline = spreads
+        return penalty_of(self.models[0])
 
 
 def train_stacked(models, tables, job):
     """The same for many networks at once; a network that has stopped keeps the weights it had."""
-    arrays = {name: torch.stack([table[name] for table in tables]) for name in tables[0] if name != "X_test"}
-    X, y, X_validation, y_validation = (arrays[f"{a}_{b}"] for b in ("train", "validation") for a in ("X", "y"))
-    weights = torch.stack([class_weights(labels, job["n_classes"], job["weight"]) for labels in y])
-    stack = Stack(models)
-    optimiser = torch.optim.Adam([stack.state[name] for name in stack.trained()], lr=RATE)
+    X, y = ({part: torch.stack([t[f"{name}_{part}"] for t in tables]) for part in PARTS} for name in ("X", "y"))
+    weights = torch.stack([class_weights(labels, job["n_classes"], job["weight"]) for labels in y["train"]])
+    stack = Stack(models, X)
+    optimiser = torch.optim.Adam(stack.trained, lr=RATE)
     losses, validation_losses = [[] for _ in models], [[] for _ in models]
     patience, running = [Patience() for _ in models], set(range(len(models)))
     for step in range(job["steps"]):
         if updates_grid(step):
-            stack.update_grids(X, running)
-        if updates_grid(step) or step == 0:
-            splines, validation_splines = stack.first_splines(X), stack.first_splines(X_validation)
-        loss, penalty = stack.losses(X, y, weights, splines, penalty=True)
+            stack.update_grids(running)
+        logits, penalty = stack.forward("train", penalty=True)
+        loss = vmap(cross_entropy)(logits, y["train"], weights)
         optimiser.zero_grad()
         (loss + job["lamb"] * penalty).sum().backward()
         optimiser.step()
         with torch.no_grad():
-            held_out = stack.losses(X_validation, y_validation, weights, validation_splines, penalty=False)
+            held_out = vmap(cross_entropy)(
+                stack.forward("validation", penalty=False), y["validation"], weights
+            ).tolist()
         stopped = set()
-        for number in running:
-            losses[number].append(loss[number].item())
-            validation_losses[number].append(held_out[number].item())
-            if patience[number].over(held_out[number].item()):
-                stopped.add(number)
+        for number, value in zip(range(len(models)), loss.tolist(), strict=True):
+            if number in running:
+                losses[number].append(value)
+                validation_losses[number].append(held_out[number])
+                if patience[number].over(held_out[number]):
+                    stopped.add(number)
         stack.write_back(stopped)
         running -= stopped
         if not running:
