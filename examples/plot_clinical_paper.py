@@ -83,7 +83,7 @@ for place, (name, value) in enumerate(accuracies.items()):
     ax.plot(right / len(y_test), place, "o", color=colour)
     ax.text(1.005, place, f"{right} of {len(y_test)}", va="center")
 ax.set(yticks=range(len(accuracies)), yticklabels=list(accuracies), xlabel="accuracy on the published test rows")
-ax.set(xlim=(0.88, 1.04), xticks=np.arange(0.88, 1.01, 0.02), title="95% intervals (Wilson); orange: published")
+ax.set(xlim=(0.88, 1.04), xticks=np.arange(0.88, 1.01, 0.02), title="95% intervals (Wilson)")
 ax.invert_yaxis()
 
 # %%
