@@ -256,12 +256,12 @@ def run_recipe(args):
         run_plain(records, train)
         for model, name in wanted:
             table, settings = read_table(name), PUBLISHED[name][RECIPES[model]]["settings"]
-            keys = {"part": "published", "table": name, "model": model}
+            keys = {"part": "original" if args.original else "published", "table": name, "model": model}
             if not records.has(**keys):
                 X, X_test, y, y_test = published_split(table)
-                (answer,) = train([(X, y, X_test)], settings)
+                (answer,) = train([(X, y, X_test)], settings, plain=args.original)
                 records.add(**keys, scores=paper_scores(y_test, np.array(answer["p"])), **summary(answer))
-            for batch in batches(records, table, model, args.repeats):
+            for batch in batches(records, table, model, 0 if args.original else args.repeats):
                 scaled = [scaled_fold(table, rows, test) for _, rows, test in batch]
                 answers = train(
                     [(X, table.y[b[1]], X_test) for b, (X, X_test) in zip(batch, scaled, strict=True)], settings
@@ -297,6 +297,7 @@ def main(argv=None):
         command.set_defaults(do=do, known=models)
         if part == "recipe":
             command.add_argument("--pykan-python", help="the interpreter of an environment with pykan 0.2.8")
+            command.add_argument("--original", action="store_true", help="the paper's split only, by the original loop")
     printed = commands.add_parser("report", help=report.__doc__)
     printed.add_argument("--out", type=Path)
     printed.set_defaults(do=report)
