@@ -328,6 +328,9 @@ def test_the_verdict_counts_ties_as_held_and_losses_the_other_way(script):
         "At or above the recipe in 2 of 3 comparisons**, in 1 of them with an interval clear of 0; clearly below in 1."
     )
     assert said in lines[1]
+    assert "the paper's KAAM on `breast` 10, the paper's Logistic-KAN on `breast` 0" in script.pages.missing_line(
+        script.pages.by_fold(records)
+    )
     row = "| breast | KAAM (defaults) | 10 | +0.0000 (+0.0000 to +0.0000) | +0.0100"
     assert row in lines[0] and "| obesity | KAAM (defaults) | - | - | - | - |" in lines[0]
 
