@@ -5,8 +5,7 @@ A published table, again, and judged
 A clinical paper (Apellaniz et al. 2025, arXiv 2509.16750) fits Kolmogorov-Arnold networks to tables of patients and
 prints, for each, the scores of **one** test set. Can its rows be had again? And do they say which model is better?
 
-What follows takes about a minute; the page :doc:`/benchmarks/clinical-paper` has all rows, all models and ten times
-five folds.
+What follows takes about a minute; the page :doc:`/benchmarks/clinical-paper` has all rows, more models and more folds.
 """
 
 # %%

@@ -230,6 +230,8 @@ def comparisons(folds):
 def verdict_line(folds):
     """How many comparisons this library's models hold against the paper's recipe for the same idea."""
     signs, found = {score: better for score, _, better in JUDGED}, comparisons(folds)
+    if not found:
+        return "**no verdict yet**."
     held = sum(signs[score] * mean >= 0 for (_, _, score), (_, mean, _, _) in found.items())
     clear = sum(min(signs[score] * low, signs[score] * high) > 0 for (_, _, score), (_, _, low, high) in found.items())
     lost = sum(max(signs[score] * low, signs[score] * high) < 0 for (_, _, score), (_, _, low, high) in found.items())
