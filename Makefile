@@ -18,6 +18,10 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
+# Tables beside the project, if there are any, give the examples with public tables their pictures.
+ifneq ($(wildcard ../shared/data),)
+docs: export KAN_TABULAR_DATA ?= $(abspath ../shared/data)
+endif
 docs: $(VENV)/.installed-docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -W --keep-going docs docs/_build/html
 

@@ -11,13 +11,10 @@ from docutils.utils.math.latex2mathml import tex2mathml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from example_data import EXAMPLES, runnable
 from public_names import public_names
 
 import kan_tabular
-
-ROOT = Path(__file__).resolve().parents[1]
-#: Examples that read tables beside the project: shown, but not run here.
-NOT_RUN = ("plot_bulk_modulus_formula", "plot_carbide_formula")
 
 project = "kan-tabular"
 author = "the kan-tabular developers"
@@ -50,9 +47,10 @@ autodoc_typehints = "none"
 numpydoc_show_class_members = False  # autodoc shows them
 
 sphinx_gallery_conf = {
-    "examples_dirs": str(ROOT / "examples"),
+    "examples_dirs": str(EXAMPLES),
     "gallery_dirs": "auto_examples",
-    "filename_pattern": rf"plot_(?!{'|'.join(name.removeprefix('plot_') for name in NOT_RUN)})",
+    # Examples whose tables would have to be downloaded are shown, but not run.
+    "filename_pattern": rf"({'|'.join(runnable())})\.py$",
     "within_subsection_order": "FileNameSortKey",
     "matplotlib_animations": False,
     "show_memory": False,

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import stat
 import sys
 from pathlib import Path
@@ -15,9 +16,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
-
-from kan_tabular.datasets import fetch_obesity
-from kan_tabular.exceptions import DatasetError
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "benchmarks"
 
@@ -39,11 +37,11 @@ def script():
 
 
 @pytest.fixture
-def obesity():
-    try:
-        fetch_obesity(download_if_missing=False)
-    except DatasetError:
-        pytest.skip("needs obesity_2111.csv (KAN_TABULAR_DATA)")
+def obesity(monkeypatch):
+    folder = Path(os.environ.get("KAN_TABULAR_DATA") or FOLDER.parents[2] / "shared" / "data")
+    if not (folder / "obesity_2111.csv").exists():
+        pytest.skip("needs obesity_2111.csv (KAN_TABULAR_DATA, or ../shared/data beside the project)")
+    monkeypatch.setenv("KAN_TABULAR_DATA", str(folder))
 
 
 def scores_of(script, name, model):

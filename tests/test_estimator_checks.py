@@ -45,6 +45,7 @@ def expected_failed_checks(estimator):
         LogisticKAN(**_SHORT),
         LogisticKAN(**_SHORT, class_weight="balanced", additive_start=True, sparsity=0.1),
         KANRegressor(**_SHORT),
+        KANRegressor(**_SHORT, basis="adaptive_rbf"),
         KANRegressor(**_SHORT, loss="poisson"),
         KANRegressor(**_SHORT, loss="gamma", early_stopping=False),
         SKANClassifier(**_TINY),

@@ -42,7 +42,8 @@ means over folds and over the repeats that all models of a table have.
 * `linear`: L2 logistic or ridge regression, 11 or 13 strengths; `rft`, `extratreest`: 300 trees, leaves of 1 or 3
   rows, root or half of the columns; `xgbt`, `hgbt`: 12 random draws of their parameters; `mlpt`: two hidden layers of
   64 nodes, three weight decays. All tuned by the loss over three inner folds that respect the groups.
-* `catboost` and `ebm` with their defaults; `realmlp` with its tuned defaults, five networks.
+* `catboost` and `ebm` with their defaults; `realmlp` with its tuned defaults, five networks. EBM on the clinical tasks
+  is that of the [additive benchmark](additive.md): same folds, same preparation.
 
 The settings of this library's networks were chosen on other tables ([network settings](network-settings.md)).
 Cleveland is one centre of heart918, and the two strengths are of the same alloys: such a pair counts as one task, with
@@ -244,7 +245,7 @@ def page(records, tasks, models):
         All there are. `DEAR` ones with fewer repeats than the network have a section of their own.
     """
     out = ["# All tasks\n", "Printed by `examples/benchmarks/all_tasks.py report`.\n", METHOD]
-    count = {m: sum(r["model"] == m for r in records) for m in models}
+    count = {m: sum(r["model"] == m for r in records) for m in models}  # of tasks and repeats
     everyone = ["kan", *(m for m in models if m != "kan" and count[m])]
     main = [m for m in everyone if m not in DEAR or count[m] >= count["kan"]]
     values, repeats = collect(records, tasks, main)

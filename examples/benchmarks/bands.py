@@ -13,123 +13,21 @@ simultaneous
 Intervals are 95%: normal over the draws' means for the pointwise figure, Wilson for the simultaneous one of a term,
 normal over the draws for the simultaneous figure of a design (the terms of one draw are not independent).
 
+A second part compares with other bands on the first of these draws, and with truths drawn from the model's prior
+(``_bands_width.py``).
+
 Run ``python examples/benchmarks/bands.py --out docs/benchmarks/bands.md`` with one thread (``OMP_NUM_THREADS=1``).
 """
 
 import argparse
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from _bands_designs import DESIGNS, LITTLE, grid_and_truth
+from _bands_width import little, why
 from _common import machine_section
 from scipy import stats
-
-from kan_tabular import KAAMClassifier, KAAMRegressor
-
-Curve = Callable[[np.ndarray], np.ndarray]
-N_GRID = 200
-
-
-def wave(x):
-    return np.sin(2 * np.pi * x)
-
-
-def hill(x):
-    return 2 * np.exp(-0.5 * ((x - 0.6) / 0.2) ** 2)
-
-
-def rise(x):
-    return np.exp(2 * x) / 4
-
-
-def line(x):
-    return 1.5 * x
-
-
-def nothing(x):
-    return np.zeros_like(x)
-
-
-def rough(x):
-    """Two unequal peaks: the third test function of Gu and Wahba (1991), scaled to unit height."""
-    return (0.2 * x**11 * (10 * (1 - x)) ** 6 + 10 * (10 * x) ** 3 * (1 - x) ** 10) / 8
-
-
-def ripple(x):
-    return np.sin(4 * np.pi * x)
-
-
-def uniform(rng, n, p):
-    """Independent columns on (0, 1)."""
-    return rng.uniform(size=(n, p))
-
-
-def sparse(rng, n, p):
-    """A skewed column whose right half is nearly empty, a column with a gap, then uniform ones."""
-    X = rng.uniform(size=(n, p))
-    X[:, 0] = rng.beta(1, 4, n)
-    left = rng.random(n) < 0.7
-    X[:, 1] = np.where(left, rng.uniform(0, 0.4, n), rng.uniform(0.75, 1, n))
-    return X
-
-
-def correlated(rng, n, p):
-    """Uniform columns whose normal scores correlate by .7."""
-    shared = rng.normal(size=(n, 1))
-    return stats.norm.cdf(np.sqrt(0.7) * shared + np.sqrt(0.3) * rng.normal(size=(n, p)))
-
-
-@dataclass(frozen=True)
-class Design:
-    """One simulated situation.
-
-    Attributes
-    ----------
-    n : int
-        Rows a draw.
-    response : {"gaussian", "binary", "poisson"}
-    curves : dict of str to callable
-        The true term of each column, on the link scale.
-    columns : callable
-        ``columns(rng, n, p)`` draws the table.
-    noise : float
-        Standard deviation of a Gaussian response.
-    intercept : float
-    """
-
-    n: int
-    response: str
-    curves: dict[str, Curve]
-    columns: Callable = uniform
-    noise: float = 0.5
-    intercept: float = 0.0
-
-    def draw(self, rng):
-        """One table, its response and an unfitted model."""
-        X = pd.DataFrame(self.columns(rng, self.n, len(self.curves)), columns=list(self.curves))
-        eta = self.intercept + sum(curve(X[name].to_numpy()) for name, curve in self.curves.items())
-        if self.response == "gaussian":
-            return X, eta + self.noise * rng.normal(size=self.n), KAAMRegressor()
-        if self.response == "poisson":
-            return X, rng.poisson(np.exp(eta)).astype(float), KAAMRegressor(loss="poisson")
-        return X, (rng.random(self.n) < 1 / (1 + np.exp(-eta))).astype(int), KAAMClassifier()
-
-
-DESIGNS = {
-    "gaussian smooth": Design(400, "gaussian", {"wave": wave, "hill": hill, "rise": rise}),
-    "gaussian rough": Design(600, "gaussian", {"rough": rough, "ripple": ripple, "line": line}, noise=0.4),
-    "gaussian null": Design(400, "gaussian", {"wave": wave, "rise": rise, "nothing": nothing}),
-    "gaussian sparse": Design(400, "gaussian", {"skewed": hill, "gap": wave, "line": line}, columns=sparse),
-    "gaussian correlated": Design(
-        500, "gaussian", {"wave": wave, "hill": hill, "rise": rise, "line": line}, columns=correlated
-    ),
-    "logistic smooth": Design(1000, "binary", {"wave": wave, "hill": hill, "rise": rise}, intercept=-1.5),
-    "logistic line and null": Design(800, "binary", {"wave": wave, "line": line, "nothing": nothing}, intercept=-0.7),
-    "poisson": Design(500, "poisson", {"wave": wave, "hill": hill, "rise": rise}, intercept=-0.5),
-}
 
 
 def simulate(design, draws, seed=0):
@@ -151,14 +49,11 @@ def simulate(design, draws, seed=0):
     """
     pointwise = np.empty((draws, len(design.curves)))
     simultaneous = np.empty_like(pointwise)
-    share = (np.arange(N_GRID) + 0.5) / N_GRID
     for i in range(draws):
         X, y, model = design.draw(np.random.default_rng([seed, i]))
         model.fit(X, y)
         for j, (name, curve) in enumerate(design.curves.items()):
-            x = X[name].to_numpy()
-            grid = np.quantile(x, share)
-            truth = curve(grid) - curve(x).mean()
+            grid, truth = grid_and_truth(X[name].to_numpy(), curve)
             shape = model.shape_function(name, grid=grid)
             pointwise[i, j] = np.mean((shape.lower <= truth) & (truth <= shape.upper))
             simultaneous[i, j] = np.all((shape.lower_simultaneous <= truth) & (truth <= shape.upper_simultaneous))
@@ -211,6 +106,7 @@ def report(names, draws, progress=print):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=300)
+    parser.add_argument("--compare", type=int, default=100, help="draws of the comparison with other bands; 0: none")
     parser.add_argument("--designs", default=",".join(DESIGNS), help="comma-separated names; all by default")
     parser.add_argument("--out", type=Path, help="also write the table to this file")
     arguments = parser.parse_args()
@@ -218,8 +114,11 @@ def main():
     unknown = sorted(set(names) - set(DESIGNS))
     if unknown:
         parser.error(f"unknown designs {unknown}; choose from {list(DESIGNS)}")
-    lines = machine_section(("kan-tabular", "numpy", "scipy", "pandas"))
-    table = "\n".join([report(names, arguments.draws), *lines]) + "\n"
+    table = report(names, arguments.draws)
+    if arguments.compare:
+        table += "\n" + why({name: DESIGNS[name] for name in names}, arguments.compare)
+        table += "\n" + little(LITTLE, arguments.compare)
+    table = "\n".join([table, *machine_section(("kan-tabular", "numpy", "scipy", "pandas"))]) + "\n"
     print(table)
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)

@@ -83,7 +83,7 @@ TASKS = {
 
 
 def families():
-    """Each family of S-KAN's default pool on its own, and two more; by name only, those that hidden nodes learn."""
+    """Each family of S-KAN's default pool on its own, and two more; by name only, those that are learned."""
     from kan_tabular.bases import Daruan, Fourier, FreeKnots, GaussianRBF, Rational
     from kan_tabular.estimators.selectable import SPACES
 
@@ -122,9 +122,11 @@ def kan(model, hidden, seed, epochs=EPOCHS):
 
 
 def n_parameters(model):
-    """Coefficients that are not zero, biases, and what nodes learn of their functions, of a fitted network."""
+    """Coefficients that are not zero, biases, and what columns and nodes learn of their functions, of a network."""
     network = model.network_
     count = sum(np.count_nonzero(c.coefficients) for c in network.inputs) + network.bias.size
+    for j in network.learned:
+        count += sum(values.size for values in network.inputs[j].shapes.values())
     for layer in network.layers:
         count += np.count_nonzero(layer.coefficients) + layer.bias.size
         for values in layer.shapes.values():

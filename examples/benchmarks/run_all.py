@@ -75,7 +75,14 @@ BENCHMARKS = (
         "all-tasks.md",
         "../shared/bench; pip install '.[benchmark]' catboost pytabkit",
     ),
-    Benchmark("bands.py", ("--out {page}",), 3, "bands.md"),
+    Benchmark("bands.py", ("--out {page}",), 11, "bands.md", "Rscript with mgcv for its columns"),
+    Benchmark(
+        "critical_assessment.py",
+        ("run", "report --out {page}"),
+        35,
+        "critical-assessment.md",
+        "KAN_TABULAR_DATA or a network for six of its tables",
+    ),
     Benchmark("scaling.py", ("--out {page}",), None, "scaling.md", "Rscript with mgcv and jsonlite for one column"),
     Benchmark(
         "networks.py",
@@ -95,6 +102,7 @@ BENCHMARKS = (
         "the obesity table; pip install '.[benchmark]'; recipe is a part of its own and needs another environment",
     ),
     Benchmark("function_fitting.py", ("run", "report --out {page}"), 65, "function-fitting.md"),
+    Benchmark("learned_first_layer.py", ("run", "report --out {page}"), 15, "learned-first-layer.md"),
     Benchmark("kacq.py", ("run", "report --out {page}"), 25, "kacq.md", "../shared/bench"),
     Benchmark(
         "symbolic.py",

@@ -6,6 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 
 import numpy as np
+from array_api_compat import array_namespace
 
 
 class Basis(ABC):
@@ -20,11 +21,11 @@ class Basis(ABC):
 
     #: name under which the family is registered and saved
     name: str
-    #: False where nodes learn the shape of the functions (class B)
+    #: False where columns and nodes of networks learn the shape of the functions (class B)
     linear = True
     #: sizes to go through while a network trains, coarse to fine (see `refined`); empty where there is only one
     sizes = ()
-    #: how many sets of nonlinear parameters a layer has, each shared by neighbouring nodes; None: every node its own
+    #: how many sets of nonlinear parameters a hidden layer has, each shared by neighbouring nodes; None: a node its own
     n_groups = None
 
     @property
@@ -87,6 +88,13 @@ class Basis(ABC):
         A linear family without one is used with the line beside it (`WithLine`).
         """
         return None
+
+    @staticmethod
+    def _side_by_side(parts):
+        """Functions of several bases, arrays (..., K), as those of one; leading axes are broadcast."""
+        xp = array_namespace(*parts)
+        shape = np.broadcast_shapes(*(tuple(part.shape[:-1]) for part in parts))
+        return xp.concat([xp.broadcast_to(part, (*shape, part.shape[-1])) for part in parts], axis=-1)
 
     @abstractmethod
     def penalty(self) -> np.ndarray:

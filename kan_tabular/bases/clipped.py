@@ -8,6 +8,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from kan_tabular.bases.base import Basis
+from kan_tabular.bases.pool import Pool
 
 #: The clip sends every real number into (-_RANGE, _RANGE).
 _RANGE = 3.0
@@ -38,9 +39,7 @@ class Clipped(Basis):
         spread, along = values.std(0), np.abs(unit @ centred) / np.sqrt(_GRID)
         moves = spread > 1e-9 * max(spread.max(initial=0.0), 1e-300)
         straight = along > (1 - 1e-9) * spread
-        if not self.family.linear:  # it may be straight at the start only
-            line = self.family.line()
-            straight &= line is not None and line != 0
+        straight &= _stays_straight(self.family)
         self.kept = np.flatnonzero(moves & ~straight)
         self.means = values.mean(0)[self.kept]
         self.scales = (grid / _RANGE).std() / spread[self.kept]
@@ -123,11 +122,12 @@ class Clipped(Basis):
         S[1:, 1:] = self.family.penalty()[np.ix_(self.kept, self.kept)] * np.outer(self.scales, self.scales)
         return S
 
-    def gram(self):
-        """Inner products of the functions over the clipped values, evenly (K, K)."""
+    def gram(self, parameters=None):
+        """Inner products of the functions over the clipped values, evenly: (K, K), or (..., K, K) with (..., q)."""
         u = np.linspace(-_RANGE, _RANGE, _GRID)
-        values = np.column_stack([u / _RANGE, self._own(self.family.evaluate(u))])
-        return values.T @ values / len(u)
+        own = self._own(self.family.evaluate(u, *([parameters] if parameters else [])))
+        values = self._side_by_side([u[:, None] / _RANGE, own])
+        return np.swapaxes(values, -1, -2) @ values / len(u)
 
     def to_sympy(self, coefficients, symbol):
         import sympy
@@ -156,3 +156,13 @@ class Clipped(Basis):
         basis.kept = np.asarray(spec["kept"], int)
         basis.means, basis.scales = np.asarray(spec["means"], float), np.asarray(spec["scales"], float)
         return basis
+
+
+def _stays_straight(family):
+    """Which functions (K,) are straight for good if they are so now: those with nothing to learn, and the line."""
+    if isinstance(family, Pool):
+        return np.concatenate([_stays_straight(space) for space in family.spaces_])
+    if family.linear:
+        return np.ones(family.n_functions, dtype=bool)
+    line = family.line()
+    return np.zeros(family.n_functions, dtype=bool) if line is None else line != 0

@@ -47,6 +47,18 @@ class ParametricBasis(IntervalBasis):
         basis.at_ = dict(parameters)
         return basis
 
+    def unit(self):
+        """The same functions with [-1, 1] as their range: what columns of other units see by `scaled`."""
+        basis = copy(self)
+        basis.low_, basis.high_, basis.hold_ = -1.0, 1.0, [False, False]
+        return basis
+
+    def scaled(self, x):
+        """`x` as `unit` takes it: [-1, 1] over the training range, held where an end was moved in."""
+        low, high = (end if held else None for end, held in zip((-1.0, 1.0), self._constant, strict=True))
+        z = self._z(x)
+        return z if low is high is None else array_namespace(x).clip(z, low, high)
+
     def evaluate(self, x, parameters=None):
         return super().evaluate(x) if parameters is None else self.at(parameters).evaluate(x)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from copy import deepcopy
 
 import numpy as np
-from array_api_compat import array_namespace
 from scipy.linalg import block_diag
 
 from kan_tabular.bases.base import Basis
@@ -14,10 +13,12 @@ from kan_tabular.bases.base import Basis
 class Pool(Basis):
     """The functions of all `spaces`, one after the other.
 
+    Nonlinear parameters are named ``"<position of the space>_<name>"``.
+
     Parameters
     ----------
     spaces : sequence of Basis
-        Linear families; the pool fits copies of its own.
+        The pool fits copies of its own.
 
     Attributes
     ----------
@@ -36,6 +37,22 @@ class Pool(Basis):
         return self
 
     @property
+    def linear(self):
+        return all(space.linear for space in self.spaces_)
+
+    def parameters(self):
+        return {f"{s}_{name}": v for s, space in enumerate(self.spaces_) for name, v in space.parameters().items()}
+
+    def at(self, parameters):
+        """This pool with `parameters` in place of the start."""
+        pool = Pool(self.spaces)
+        pool.spaces_ = [
+            space if space.linear else space.at({name: parameters[f"{s}_{name}"] for name in space.parameters()})
+            for s, space in enumerate(self.spaces_)
+        ]
+        return pool
+
+    @property
     def owner(self):
         return np.repeat(np.arange(len(self.spaces_)), [space.n_functions for space in self.spaces_])
 
@@ -48,11 +65,15 @@ class Pool(Basis):
         low, high = zip(*(space.domain for space in self.spaces_), strict=True)
         return min(low), max(high)
 
-    def evaluate(self, x):
-        return array_namespace(x).concat([space.evaluate(x) for space in self.spaces_], axis=-1)
+    def evaluate(self, x, parameters=None):
+        return self._functions("evaluate", x, parameters)
 
-    def derivative(self, x, order=1):
-        return array_namespace(x).concat([space.derivative(x, order) for space in self.spaces_], axis=-1)
+    def derivative(self, x, order=1, parameters=None):
+        return self._functions("derivative", x, parameters, order)
+
+    def _functions(self, method, x, parameters, *order):
+        spaces = self.at(parameters).spaces_ if parameters else self.spaces_
+        return self._side_by_side([getattr(space, method)(x, *order) for space in spaces])
 
     def penalty(self):
         return block_diag(*(space.penalty() for space in self.spaces_))

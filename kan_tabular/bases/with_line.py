@@ -25,6 +25,26 @@ class WithLine(Basis):
     def __init__(self, family):
         self.family = family
 
+    @property
+    def linear(self):
+        return self.family.linear
+
+    @property
+    def sizes(self):
+        return self.family.sizes
+
+    def parameters(self):
+        return self.family.parameters()
+
+    def at(self, parameters):
+        """This basis with `parameters` in place of the start."""
+        return WithLine(self.family.at(parameters))
+
+    def refined(self, size, coefficients, parameters):
+        """As the family's (see `Basis.refined`)."""
+        family, own, parameters = self.family.refined(size, coefficients[..., 1:], parameters)
+        return WithLine(family), np.concatenate([coefficients[..., :1], own], axis=-1), parameters
+
     def fit(self, x, weights=None):
         self.family.fit(x, weights)
         return self
@@ -49,12 +69,13 @@ class WithLine(Basis):
             x = array_namespace(x).clip(x, low if held_low else None, high if held_high else None)
         return ((x - low) - (high - x)) / ((high - low) or 1.0)  # exact at both ends
 
-    def evaluate(self, x):
-        return array_namespace(x).concat([self._line(x)[..., None], self.family.evaluate(x)], axis=-1)
+    def evaluate(self, x, parameters=None):
+        family = self.family.at(parameters) if parameters else self.family
+        return self._side_by_side([self._line(x)[..., None], family.evaluate(x)])
 
-    def derivative(self, x, order=1):
+    def derivative(self, x, order=1, parameters=None):
         if order == 0:
-            return self.evaluate(x)
+            return self.evaluate(x, parameters)
         xp = array_namespace(x)
         low, high = self.domain
         held_low, held_high = self.hold_
@@ -63,7 +84,8 @@ class WithLine(Basis):
             moves = moves * (x >= low)
         if held_high:
             moves = moves * (x <= high)
-        return xp.concat([moves[..., None], self.family.derivative(x, order)], axis=-1)
+        family = self.family.at(parameters) if parameters else self.family
+        return self._side_by_side([moves[..., None], family.derivative(x, order)])
 
     def penalty(self):
         S = np.zeros((self.n_functions, self.n_functions))

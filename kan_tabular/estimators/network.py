@@ -22,8 +22,9 @@ _PARAMETERS = """hidden_layer_sizes : tuple of int or (int, int), default=(24, 8
         Nodes of each hidden layer. A pair is (sums, products): nodes that add up curves, and nodes that multiply two
         such sums, as in ``((16, 8), 8)``.
     basis : str or Basis, default="bspline"
-        Family of the curves: a name, or an instance of a family in `kan_tabular.bases` with arguments of its own. In
-        the first layer, whose functions are computed once, a family with nonlinear parameters is replaced by B-splines.
+        Family of the curves: a name, or an instance of a family in `kan_tabular.bases` with arguments of its own.
+        Nonlinear parameters, where it has any, are learned by every column and every hidden node of each network; the
+        additive part has B-splines then.
     grid_size : int or tuple of int, default=5
         Intervals of the splines of the hidden nodes (of ``basis="bspline"``). A tuple such as (3, 6, 12) trains coarse
         to fine, equal shares of the epochs each; every grid must be a multiple of the one before, and no function

@@ -16,8 +16,8 @@ from kan_tabular.estimators.network import KANRegressor, LogisticKAN
 SPACES = (BSpline(10), Chebyshev(12), Cosine(13), PiecewiseLinear(12), Wavelet("mexican_hat", 4))
 
 _OWN_PARAMETERS = """spaces : "auto" or sequence of str or Basis, default="auto"
-        The pool: names, or instances with arguments of their own, of families that are linear in their coefficients;
-        the first is also what every second setting has in all inputs (see Notes).
+        The pool: names of families, or instances with arguments of their own; the first is also what every second
+        setting has in all inputs (see Notes).
         "auto": cubic splines, Chebyshev polynomials, cosines, broken lines and wavelets.
     choose : {"inputs", "nodes", "edges"}, default="inputs"
         Who chooses a space: every input of each network, hidden nodes too, or every edge that leaves an input. Hidden
@@ -60,7 +60,14 @@ class _Spaces(NetworkEstimator):
                 f"spaces={self.spaces!r}: expected 'auto' or a list of at least two families; use LogisticKAN or "
                 "KANRegressor with basis=... for one."
             )
-        return tuple(read_basis(space, linear=True, argument="spaces") for space in self.spaces)
+        pool = tuple(read_basis(space, argument="spaces") for space in self.spaces)
+        for space in pool:
+            if len(space.sizes) > 1 or space.n_groups is not None:
+                raise ValueError(
+                    f"spaces={space!r}: in a pool no functions grow and every node has its own; use one size and "
+                    "n_groups=None here, or LogisticKAN or KANRegressor with that basis."
+                )
+        return pool
 
     def _space_names(self):
         """Names of the families; where one is there more than once, with its arguments."""

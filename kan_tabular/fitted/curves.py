@@ -41,7 +41,7 @@ class InputCurves:
 
     @property
     def n_columns(self) -> int:
-        return len(self.center) + self.has_missing
+        return self.transform.shape[1] + self.has_missing
 
     @property
     def has_missing(self) -> bool:

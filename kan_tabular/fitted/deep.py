@@ -13,6 +13,7 @@ from kan_tabular.fitted.base import NetworkBase
 from kan_tabular.fitted.circuit import CircuitChannel
 from kan_tabular.fitted.curves import InputCurves, StackedCurves
 from kan_tabular.fitted.front import Front
+from kan_tabular.fitted.learned import LearnedCurves, read_curves
 from kan_tabular.fitted.products import multiply
 from kan_tabular.likelihoods import likelihood_from_spec
 
@@ -75,7 +76,7 @@ class DeepNetwork(NetworkBase):
     front : Front
     inputs : list of InputCurves
         From each input, as the front shows it, to all H sums of the first layer of all M members: coefficients
-        (k_j, M H).
+        (k_j, M H). `LearnedCurves`, where members learned the shape of the functions.
     bias : ndarray (M, H)
         Of these sums.
     layers : list of HiddenLayer
@@ -126,27 +127,39 @@ class DeepNetwork(NetworkBase):
         return len(self.weights)
 
     @cached_property
+    def learned(self):
+        """Positions of the inputs whose functions members learned for themselves."""
+        return [j for j, c in enumerate(self.inputs) if isinstance(c, LearnedCurves)]
+
+    @cached_property
+    def _shared(self):
+        """The curves of each input, without those in functions of the members' own."""
+        nothing = np.zeros((0, self.bias.size))
+        blank = InputCurves(None, np.zeros((0, 0)), np.zeros(0), 0.0, nothing)
+        return [blank if j in self.learned else c for j, c in enumerate(self.inputs)]
+
+    @cached_property
     def column_slices(self):
         """Which design columns belong to each input."""
-        sizes = [c.n_columns for c in self.inputs]
+        sizes = [c.n_columns for c in self._shared]
         return [slice(b - k, b) for b, k in zip(np.cumsum(sizes), sizes, strict=True)]
 
     @cached_property
     def _is_column(self):
         """Which entries of the stacked curves are design columns (p, k)."""
-        sizes = np.array([c.n_columns for c in self.inputs])
+        sizes = np.array([c.n_columns for c in self._shared])
         return np.arange(sizes.max()) < sizes[:, None]
 
     @cached_property
     def _design(self):
         """The design columns as curves: each input's columns with unit coefficients."""
-        units = [InputCurves(c.basis, c.transform, c.center, c.missing, np.eye(c.n_columns)) for c in self.inputs]
+        units = [InputCurves(c.basis, c.transform, c.center, c.missing, np.eye(c.n_columns)) for c in self._shared]
         return StackedCurves(units)
 
     @cached_property
     def _first(self):
         """First-layer coefficients (P, M H)."""
-        return np.concatenate([c.coefficients for c in self.inputs])
+        return np.concatenate([c.coefficients for c in self._shared])
 
     @cached_property
     def _additive(self):
@@ -157,8 +170,20 @@ class DeepNetwork(NetworkBase):
         return self._additive.evaluate(self.front(Z))
 
     def columns(self, Z):
-        """Design columns (n, P) of the encoded rows `Z` (n, p)."""
+        """Design columns (n, P) that all members share, of the encoded rows `Z` (n, p)."""
         return self._design.evaluate(self.front(Z))[:, self._is_column]
+
+    def reader(self, Z):
+        """What input j adds to the first layer's sums at the encoded rows `Z`, as a function of j: (n, M H)."""
+        X, seen = self.columns(Z), self.front(Z)
+
+        def read(j):
+            if isinstance(self.inputs[j], LearnedCurves):
+                return self.inputs[j].evaluate(seen[:, j])
+            own = self.column_slices[j]
+            return X[:, own] @ self._first[own]
+
+        return read
 
     def head(self, h):
         """What members with the first layer's sums at `h` (n, M H) add to the fitted outputs: (n, C)."""
@@ -195,7 +220,7 @@ class DeepNetwork(NetworkBase):
         for rows in self._blocks(len(Z)):
             eta = self.intercept + self.additive_curves(Z[rows]).sum(1)
             if self.n_members:
-                eta = eta + self.head(self.columns(Z[rows]) @ self._first + self.bias.ravel())
+                eta = eta + self.head(self._sums(Z[rows]))
             out.append(self.to_user(eta))
         return out[0] if len(out) == 1 else np.concatenate(out)
 
@@ -227,13 +252,19 @@ class DeepNetwork(NetworkBase):
 
     def sums(self, Z):
         """What the first layer adds up in the hidden nodes of all members, before any multiply: (n, M H)."""
-        first, bias = self._first, self.bias.ravel()
-        return np.concatenate([self.columns(Z[rows]) @ first + bias for rows in self._blocks(len(Z))])
+        return np.concatenate([self._sums(Z[rows]) for rows in self._blocks(len(Z))])
+
+    def _sums(self, Z):
+        h = self.columns(Z) @ self._first + self.bias.ravel()
+        if self.learned:
+            seen = self.front(Z)
+            for j in self.learned:
+                h += self.inputs[j].evaluate(seen[:, j])
+        return h
 
     def sums_by_feature(self, Z):
         """Each feature's part of `sums`, which the bias completes: (n, p, M H)."""
-        X = self.columns(Z)
-        return np.stack([X[:, own] @ self._first[own] for own in self.column_slices], axis=1)
+        return np.stack(list(map(self.reader(Z), range(len(self.inputs)))), axis=1)
 
     def left_out(self, Z):
         """Change of the linear predictor when a feature's edges are set to their training mean: (n, p, n_outputs)."""
@@ -243,14 +274,13 @@ class DeepNetwork(NetworkBase):
         """`change(h, own, head(h))` of first-layer values and one feature's part, plus its additive curve."""
         out = np.empty((len(Z), len(self.inputs), self.n_outputs))
         for rows in self._blocks(len(Z)):
-            X = self.columns(Z[rows])
-            h = X @ self._first + self.bias.ravel()
+            h, read = self._sums(Z[rows]), self.reader(Z[rows])
             said = self.head(h) if self.n_members else None
             additive = self.additive_curves(Z[rows])
-            for j, own in enumerate(self.column_slices):
+            for j in range(len(self.inputs)):
                 eta = additive[:, j]
                 if self.n_members:
-                    eta = eta + change(h, X[:, own] @ self._first[own], said)
+                    eta = eta + change(h, read(j), said)
                 out[rows, j] = self.to_user(eta, shift=False)
         return out
 
@@ -265,17 +295,15 @@ class DeepNetwork(NetworkBase):
         The additive part is exact. The rest is averaged over `n_permutations` random orders of the features and their
         reverses (antithetic; Mitchell, Cooper, Frank and Holmes 2022), so values and base always sum to the prediction.
         """
-        columns = self.column_slices
         out = np.zeros((len(Z), len(self.inputs), self.n_outputs))
         orders = self.orders(n_permutations, rng)
         for rows in self._blocks(len(Z)):
-            X = self.columns(Z[rows])
-            value = self.additive_curves(Z[rows])
+            read, value = self.reader(Z[rows]), self.additive_curves(Z[rows])
             for order in orders if self.n_members else ():
-                h = np.broadcast_to(self.bias.ravel(), (len(X), self.bias.size))
+                h = np.broadcast_to(self.bias.ravel(), (len(value), self.bias.size))
                 before = self.head(h)
                 for j in order:
-                    h = h + X[:, columns[j]] @ self._first[columns[j]]
+                    h = h + read(j)
                     after = self.head(h)
                     value[:, j] += (after - before) / len(orders)
                     before = after
@@ -284,7 +312,7 @@ class DeepNetwork(NetworkBase):
 
     def node_values(self, Z):
         """Values of the hidden nodes at the encoded rows `Z`, layer by layer: (M, n, width) each."""
-        h = (self.columns(Z) @ self._first + self.bias.ravel()).reshape(len(Z), *self.bias.shape).transpose(1, 0, 2)
+        h = self._sums(Z).reshape(len(Z), *self.bias.shape).transpose(1, 0, 2)
         (h, beside), values = self.split(h, axis=2), []
         for layer in self.layers:
             values.append(self.nodes_of(layer, h, beside, axis=2))
@@ -297,14 +325,12 @@ class DeepNetwork(NetworkBase):
 
     def edge_sizes(self, Z):
         """`sizes` measured on the encoded rows `Z`."""
-        X = self.columns(Z)
-        first = self._first
-        spread = [(X[:, own] @ first[own]).std(0) for own in self.column_slices]
+        spread = [own.std(0) for own in map(self.reader(Z), range(len(self.inputs)))]
         sizes = [np.stack(spread).reshape(len(spread), *self.bias.shape)]
         for layer, h, coefficients in zip(self.layers, self.node_values(Z), self.edge_coefficients, strict=True):
             phi = layer.phi(self.basis, h)
             phi = phi - phi.mean(1, keepdims=True)
-            gram = np.einsum("mnwk,mnwl->mwkl", phi, phi) / len(X)
+            gram = np.einsum("mnwk,mnwl->mwkl", phi, phi) / len(Z)
             c = coefficients.transpose(0, 2, 3, 1)  # (M, width, outputs, K)
             sizes.append(np.sqrt(np.maximum(np.einsum("mwok,mwkl,mwol->mwo", c, gram, c), 0.0)))
         return sizes
@@ -347,7 +373,7 @@ class DeepNetwork(NetworkBase):
         p, n_layers = len(spec["features"]), len(spec["layers"])
         return cls(
             features=[Feature.from_spec(f) for f in spec["features"]],
-            inputs=[InputCurves.from_spec(s, arrays, f"inputs.{j}") for j, s in enumerate(spec["inputs"])],
+            inputs=[read_curves(s, arrays, f"inputs.{j}") for j, s in enumerate(spec["inputs"])],
             layers=[_read_layer(layer, arrays, f"layers.{k}") for k, layer in enumerate(spec["layers"])],
             basis=basis_from_spec(spec["basis"]),
             additive=[InputCurves.from_spec(s, arrays, f"additive.{j}") for j, s in enumerate(spec["additive"])],

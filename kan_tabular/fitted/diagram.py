@@ -99,7 +99,7 @@ def _member_layers(network, m):
     width = network.bias.shape[1]
     x = [_grid(curves) for curves in network.inputs]
     own = slice(m * width, (m + 1) * width)
-    y = [c.columns(values) @ c.coefficients[:, own] for c, values in zip(network.inputs, x, strict=True)]
+    y = [c.evaluate(values)[:, own] for c, values in zip(network.inputs, x, strict=True)]
     joins = [_node_of_sum(layer) for layer in network.layers] + [None]
     layers = [DiagramLayer(x, y, network.sizes[0][:, m], joins[0])]
     parts = zip(network.layers, network.ranges, network.edge_coefficients, network.sizes[1:], joins[1:], strict=True)

@@ -21,7 +21,7 @@ def main_effect(network, j, output=0, grid=None):
     Z[:, j] = at
     seen = network.front(Z)[:, j]
     nothing = network.bias.reshape(1, -1)
-    own = network.inputs[j].columns(seen) @ network.inputs[j].coefficients
+    own = network.inputs[j].evaluate(seen)
     eta = network.head(nothing + own) - network.head(nothing) + network.additive_curves(Z)[:, j]
     effect = network.to_user(eta, shift=False)[:, output]
     missing = MissingLevel(float(effect[-1]), np.nan, feature.missing) if network.inputs[j].has_missing else None
@@ -32,9 +32,8 @@ def main_effect(network, j, output=0, grid=None):
 
 def pair_effects(network, Z, pairs):
     """Pair effects of the `pairs` of positions on the encoded rows `Z` (n, p): (n, n_pairs, n_outputs)."""
-    X, nothing = network.columns(Z), network.bias.reshape(1, -1)
-    used = sorted({j for pair in pairs for j in pair})
-    own = {j: X[:, network.column_slices[j]] @ network.inputs[j].coefficients for j in used}
+    read, nothing = network.reader(Z), network.bias.reshape(1, -1)
+    own = {j: read(j) for j in sorted({j for pair in pairs for j in pair})}
     base = network.head(nothing)
     alone = {j: network.head(nothing + part) for j, part in own.items()}
     effects = [network.head(nothing + own[j] + own[k]) - alone[j] - alone[k] + base for j, k in pairs]

@@ -29,13 +29,9 @@ def pruned(network, Z, threshold):
     kept : list of ndarray of bool
         Edges left: (p, M, H), then (M, width, outputs) a layer.
     """
-    X = network.columns(Z)
     M, H = network.bias.shape
     first, shift, kept = [], network.bias.copy(), []
-    outputs = [
-        (X[:, own] @ c.coefficients).reshape(-1, M, H)
-        for own, c in zip(network.column_slices, network.inputs, strict=True)
-    ]
+    outputs = [own.reshape(-1, M, H) for own in map(network.reader(Z), range(len(network.inputs)))]
     spread = np.stack([out.std(0) for out in outputs])
     keep = _strong(spread, threshold, axis=(0, 2))
     for c, out, own in zip(network.inputs, outputs, keep, strict=True):

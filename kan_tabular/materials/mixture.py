@@ -76,7 +76,8 @@ def mixture_effect(model, reference, element, *, composition=None, X=None, grid=
         The fractions to go through, instead of `n_points` even ones over that range.
     n_points : int, default=101
     class_ : label, default=None
-        Class whose probability is shown, for a classifier; by default the last.
+        Class whose probability is shown, for a classifier; by default the last. For a regressor of several targets or
+        quantiles the position of one.
 
     Returns
     -------
@@ -224,13 +225,18 @@ def _response(model, class_):
             raise ValueError(f"class_={class_!r} is not a class of the model; choose one of {classes}.")
         k = len(classes) - 1 if class_ is None else classes.index(class_)
         return lambda rows: np.asarray(model.predict_proba(rows))[:, k], f"P({classes[k]})"
-    if class_ is not None:
-        raise ValueError(f"class_ must be None because the model is no classifier; got {class_!r}.")
 
     def predict(rows):
         values = np.asarray(model.predict(rows), dtype=float)
-        if values.ndim != 1:
-            raise ValueError("The model predicts several values a row; give a model of one of them.")
-        return values
+        if values.ndim == 1:
+            if class_ is not None:
+                raise ValueError(f"class_ must be None because the model has one output; got {class_!r}.")
+            return values
+        n = values.shape[1]
+        if isinstance(class_, bool) or class_ not in range(n):
+            raise ValueError(
+                f"The model predicts {n} values a row: class_ must be a position from 0 to {n - 1}; got {class_!r}."
+            )
+        return values[:, class_]
 
-    return predict, "predicted value"
+    return predict, "predicted value" if class_ is None else f"predicted value {class_}"

@@ -70,7 +70,8 @@ class MixtureDisplay:
         X : table, default=None
             Data whose range of each fraction is covered.
         class_ : label, default=None
-            Class whose probability is shown, for a classifier; by default the last.
+            Class whose probability is shown, for a classifier; by default the last. For a regressor of several targets
+            or quantiles the position of one.
         max_elements : int, default=8
             Most curves to draw: those with the largest range of predictions.
         ax : matplotlib Axes, default=None

@@ -24,12 +24,12 @@ def network_data(network):
     Raises
     ------
     LiveModelError
-        A network with a circuit, or with nodes that learnt functions of their own.
+        A network with a circuit, or with columns or nodes that learnt functions of their own.
     """
     if network.circuit is not None:
         raise LiveModelError("a network with a circuit is not computed by the page")
-    if any(layer.shapes for layer in network.layers):
-        raise LiveModelError("a network whose hidden nodes learnt functions of their own is not computed by the page")
+    if network.learned or any(layer.shapes for layer in network.layers):
+        raise LiveModelError("a network whose nodes learnt functions of their own is not computed by the page")
     inputs = [_used(c) for c in network.inputs]
     first = np.concatenate([coefficients for _, coefficients in inputs])
     return {

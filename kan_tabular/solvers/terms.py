@@ -100,6 +100,11 @@ def _diagonalise(basis, values, counts, max_columns):
     sizes, axes = np.linalg.svd(np.linalg.qr(A @ rest, mode="r"))[1:]
     rank = np.count_nonzero(sizes > _RANK_TOLERANCE * np.linalg.norm(A, axis=0).max())
     rank = min(rank, len(values) - 2)  # what m centred values have beside a line, whatever rounding says
+    if rank == 0 < len(values) - 2 and not basis.linear:
+        # Functions that are straight now and will learn not to be: each for itself, and none smoother than another.
+        curved = np.diag(1 / np.linalg.norm(A, axis=0))[:, line == 0][:, : max(max_columns - 1, 0)]
+        transform = np.column_stack([line, curved])
+        return transform, mean @ transform, np.full(curved.shape[1], float(curved.shape[1]))
     seen, unseen = axes[:rank].T, axes[rank:].T
     cross = unseen.T @ penalty
     seen = seen - unseen @ (_inverse(cross @ unseen, np.linalg.norm(penalty)) @ (cross @ seen))

@@ -19,7 +19,7 @@ class DualNetwork(MemberNetwork):
 
     Parameters
     ----------
-    gains, hidden, n_outputs, basis, generator
+    gains, hidden, n_outputs, basis, generator, learned
         As in `MemberNetwork`.
     circuit : Circuit
 
@@ -29,9 +29,9 @@ class DualNetwork(MemberNetwork):
         At the start, uniform over the circle. They are periodic, so weight decay leaves them alone.
     """
 
-    def __init__(self, gains, hidden, n_outputs, basis, generator, circuit):
+    def __init__(self, gains, hidden, n_outputs, basis, generator, circuit, learned=None):
         self.circuit = circuit  # first: it decides the size of two layers
-        super().__init__(gains, hidden, n_outputs, basis, generator)
+        super().__init__(gains, hidden, n_outputs, basis, generator, learned)
         shape = (self.n_members, *circuit.angles_shape)
         self.angles = nn.Parameter(2 * math.pi * torch.rand(shape, generator=generator))
 

@@ -25,6 +25,7 @@ from kan_tabular.training.folds import assign_folds
 from kan_tabular.training.gains import first_layer_gains
 from kan_tabular.training.hand_over import continue_from, no_curves, read_members, where_it_ended, with_coefficients
 from kan_tabular.training.lbfgs import train_full_batch
+from kan_tabular.training.learned_inputs import LearnedInputs, learned_parts
 from kan_tabular.training.network import MemberNetwork
 from kan_tabular.training.pooled import PooledNetwork
 from kan_tabular.training.sparsity import EdgeSparsity
@@ -69,7 +70,8 @@ class Options:
     hidden : tuple of int or (int, int)
         Nodes of each hidden layer; a pair is (sums, products).
     family : Basis or None
-        Of all curves; None stands for B-splines, with sizes in the hidden nodes as the schedule has them.
+        Of all curves but the additive fit's, which are B-splines where this is a `Pool` or has functions to learn;
+        None stands for B-splines, with sizes in the hidden nodes as the schedule has them.
     n_estimators : int
         Members a setting, each leaving out one fold.
     hold_out : bool
@@ -164,22 +166,21 @@ def fit_deep(
         y = (y - shift) / scale if y.ndim == 2 else (y - shift[0]) / scale[0]
     known = np.broadcast_to(np.asarray(offset, float).reshape(-1, 1), (n, 1))
 
-    family = options.family
-    if family is None or not family.linear:
-        # Columns are computed once, so what shapes their functions cannot be learnt.
-        family = BSpline(_KNOTS)
+    family = BSpline(_KNOTS) if options.family is None else options.family
     held_out = _held_out(options, y, weights, groups, likelihood, rng)
     with small_blas((columns_of(family) + 1) * encoded.shape[1]):
         front = Front.fit(encoded, features, weights)
+        seen = front(encoded)
 
         def problem_of(family):
             outputs = 1 if y.ndim == 2 else C
             how = {"smoothing": "auto", "select": True, "n_outputs": outputs, "device": "cpu"}
-            return build_problem(front(encoded), features, weights, family=family, **how)
+            return build_problem(seen, features, weights, family=family, **how)
 
         problem = problem_of(BSpline(0, degree=1) if options.straight else family)
-        # The additive fit needs no choice of spaces: penalised B-splines draw any curve.
-        alone = problem_of(BSpline(_KNOTS)) if isinstance(family, Pool) or options.straight else problem
+        # The additive fit needs no choice of spaces and nothing to learn: penalised B-splines draw any curve.
+        as_it_is = not (isinstance(family, Pool) or options.straight) and family.linear
+        alone = problem if as_it_is else problem_of(BSpline(_KNOTS))
         additive = None
         if alone.design.n_columns * C > _MOST_ADDITIVE:
             options = options.without_additive_start()
@@ -197,12 +198,15 @@ def fit_deep(
         basis, sizes = where_it_ended(start, basis, schedule.sizes)
         schedule = replace(schedule, sizes=sizes)
     network = _make_network(problem, family, options, len(folds), C, basis, generator).to(device)
-    data = _training_data(problem, y, weights, known, base, additive, settings, folds, device)
+    X = problem.design.matrix(np.float32)
+    if network.learned is not None:
+        X = network.learned.design(problem.design.matrix(np.float64), seen)
+    data = _training_data(X, y, weights, known, base, additive, settings, folds, device)
     if start is None:
         some = np.linspace(0, n - 1, min(n, _SCALED_ROWS)).astype(int)  # tables may come in order
         network.even_out(data.X[some], data.weights[some])
     else:
-        continue_from(network, start, problem, encoded, weights, scale)
+        continue_from(network, start, problem.terms, seen, encoded, weights, scale, schedule.sizes)
     ensemble = _Ensemble(additive, likelihood, base, known, y, weights, held_out)
     decay = np.array([s.alpha for s in settings])
     with limited_threads(schedule.batch_size * network.gain.numel() * n_sums(options.hidden[0])):
@@ -228,7 +232,7 @@ def fit_deep(
     fitted = DeepNetwork(
         features=features,
         front=front,
-        **read_members(network, share, problem.terms),
+        **read_members(network, share, problem.terms, seen, weights),
         additive=parts,
         intercept=intercept,
         likelihood=likelihood,
@@ -257,13 +261,15 @@ def _make_network(problem, family, options, n_folds, n_outputs, basis, generator
     """Members for every fold and setting, at their start."""
     gains = np.tile(first_layer_gains(problem.terms, options.settings), (n_folds, 1))
     shape = (gains, options.hidden, n_outputs, basis, generator)
+    learned = LearnedInputs(problem.terms, len(gains)) if learned_parts(problem.terms) else None
     if options.circuit is not None:
-        return DualNetwork(*shape, options.circuit)
+        return DualNetwork(*shape, options.circuit, learned)
     if not isinstance(family, Pool):
-        return MemberNetwork(*shape)
+        return MemberNetwork(*shape, learned)
     owners = [np.repeat(t.spaces, [size for _, size in t.groups]).astype(int) for t in problem.terms]
     return PooledNetwork(
         *shape,
+        learned=learned,
         owners=np.concatenate(owners),
         grams=problem.grams(),
         n_spaces=len(family.spaces),
@@ -354,7 +360,7 @@ class _Additive:
         return np.stack([self.problem.design.linear(b) for b in self.folds])
 
 
-def _training_data(problem, y, weights, known, base, additive, settings, folds, device):
+def _training_data(X, y, weights, known, base, additive, settings, folds, device):
     def tensor(array):
         return torch.tensor(array, dtype=torch.float32, device=device)
 
@@ -363,7 +369,7 @@ def _training_data(problem, y, weights, known, base, additive, settings, folds, 
     if additive is not None:
         offsets = np.broadcast_to(additive.linear(), (F, len(y), C))
     return TrainingData(
-        X=tensor(problem.design.matrix(np.float32)),
+        X=tensor(X),
         y=tensor(y),
         weights=tensor(weights / weights.mean()),  # single precision overflows early
         known=tensor(known),

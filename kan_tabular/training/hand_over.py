@@ -10,14 +10,18 @@ import torch
 from kan_tabular.fitted.circuit import CircuitChannel
 from kan_tabular.fitted.curves import InputCurves
 from kan_tabular.fitted.deep import HiddenLayer
+from kan_tabular.fitted.learned import LearnedCurves
 from kan_tabular.fitted.products import n_products
 
 #: Rows on which old curves are expressed in new columns, at most.
 _ROWS = 4096
 
 
-def read_members(network, share, terms):
-    """What members with a positive `share` (M,) are, as arguments of `DeepNetwork`."""
+def read_members(network, share, terms, seen, weights):
+    """What members with a positive `share` (M,) are, as arguments of `DeepNetwork`.
+
+    Curves are centred over the training rows that the front shows, `seen` (n, p), with frequencies `weights` (n,).
+    """
     kept = np.flatnonzero(share > 0)
 
     def array(tensor):
@@ -39,9 +43,21 @@ def read_members(network, share, terms):
     circuit = network.circuit
     if circuit is not None:
         circuit = CircuitChannel(circuit, array(network.angles)[kept])
+    inputs = with_coefficients(terms, first.reshape(len(first), len(kept) * first.shape[2]))
+    bias = array(network.bias)[kept]
+    learned = {} if network.learned is None or not len(kept) else network.learned.bases()
+    for j, (basis, shapes) in learned.items():
+        if not inputs[j].coefficients[network.learned.own_columns(j)].any():
+            continue  # no member chose such a space
+        own = {name: array(value)[kept] for name, value in shapes.items()}
+        known = ~np.isnan(seen[:, j])
+        inputs[j], moved = LearnedCurves.of(inputs[j], basis, own, seen[known, j], weights[known])
+        bias += moved * (1 - inputs[j].missing)
+        if inputs[j].has_missing:
+            inputs[j].coefficients[-1] -= moved.ravel()
     return {
-        "inputs": with_coefficients(terms, first.reshape(len(first), len(kept) * first.shape[2])),
-        "bias": array(network.bias)[kept],
+        "inputs": inputs,
+        "bias": bias,
         "layers": layers,
         "basis": network.basis,
         "weights": share[kept],
@@ -77,11 +93,13 @@ def where_it_ended(previous, basis, sizes):
     return basis, sizes
 
 
-def continue_from(network, previous, problem, encoded, weights, scale):
+def continue_from(network, previous, terms, seen, encoded, weights, scale, sizes):
     """Start the members of `network` where those of a fitted network ended.
 
     Curves of the first layer are expressed in the new design columns by least squares over the training rows (exactly,
-    where the rows are the same as before); everything else is copied. `scale` (C,) is what outputs are now divided by.
+    where the rows are the same as before), with the functions that the inputs learned, where there are equally many;
+    everything else is copied. `seen` (n, p) is what the new front shows of `encoded`, `scale` (C,) what outputs are now
+    divided by; the functions are at the first of the `sizes`, if there are any.
     """
     old = [
         previous.bias.shape,
@@ -99,15 +117,9 @@ def continue_from(network, previous, problem, encoded, weights, scale):
             "begin anew."
         )
     rows = np.linspace(0, len(encoded) - 1, min(len(encoded), _ROWS)).astype(int)
-    before, columns = previous.columns(encoded[rows]), problem.design.matrix(np.float64)[rows]
-    root, shape = np.sqrt(weights[rows])[:, None], previous.bias.shape
-    first, shift, stop = np.zeros((columns.shape[1], shape[0] * shape[1])), np.zeros(shape[0] * shape[1]), 0
-    for term, curves, mine in zip(problem.terms, previous.inputs, previous.column_slices, strict=True):
-        start, stop = stop, stop + term.curves.n_columns
-        design = np.column_stack([np.ones(len(rows)), columns[:, start:stop]])
-        solution = np.linalg.lstsq(root * design, root * (before[:, mine] @ curves.coefficients), rcond=1e-9)[0]
-        shift += solution[0]
-        first[start:stop] = solution[1:]
+    inputs = [] if network.learned is None else _learned_before(network.learned, previous, sizes)
+    first, shift = _first_layer(network, previous, terms, seen[rows], encoded[rows], np.sqrt(weights[rows])[:, None])
+    shape = previous.bias.shape
     n_layers, ratio = len(previous.layers), previous.scale / scale
 
     def tensor(array):
@@ -126,4 +138,44 @@ def continue_from(network, previous, problem, encoded, weights, scale):
         state += [tensor(value[:, first]) for value in layer.shapes.values()]
     for k in (1 + n_layers, 1 + 2 * n_layers):  # the last layer's coefficients and bias
         state[k] *= tensor(ratio)
-    network.restore(state)
+    network.restore(state + inputs)
+
+
+def _learned_before(learned, previous, sizes):
+    """Parameters of the inputs' functions (list of tensors), set to a fitted network's where it has equally many."""
+    for group in learned.groups:
+        if sizes:
+            group.refine(sizes[0], list(group.shapes.values()))
+        for i, place in enumerate(group.places):
+            part = learned.parts[place]
+            before = getattr(previous.inputs[part.input], "shapes", {})
+            for name, own in group.shapes.items():
+                value = before.get(part.prefix + name)
+                if value is not None and value.shape == own[:, i].shape:
+                    own.data[:, i] = own.new_tensor(value)
+    return [p.detach().clone() for p in learned.parameters()]
+
+
+def _first_layer(network, previous, terms, seen, encoded, root):
+    """Coefficients (P, M H) of a fitted network's curves in the new columns, and what they leave for the bias (M H)."""
+    read, M = previous.reader(encoded), network.n_members
+    learned = {} if network.learned is None else network.learned.bases()
+    first, shift = [], np.zeros(previous.bias.size)
+    for j, term in enumerate(terms):
+        curves, target = term.curves, root * read(j)
+        if j in learned:
+            basis, shapes = learned[j]
+            shapes = {name: value.detach().double().cpu().numpy() for name, value in shapes.items()}
+            center = np.tile(curves.center, (M, 1))
+            own = LearnedCurves(basis, curves.transform, center, curves.missing, None, shapes)
+            designs, targets = own.columns(seen[:, j]), np.split(target, M, axis=1)
+        else:
+            designs, targets = [curves.columns(seen[:, j])], [target]
+        solutions = [
+            np.linalg.lstsq(root * np.column_stack([np.ones(len(seen)), design]), own, rcond=1e-9)[0]
+            for design, own in zip(designs, targets, strict=True)
+        ]
+        solution = np.concatenate(solutions, axis=1)
+        shift += solution[0]
+        first.append(solution[1:])
+    return np.concatenate(first), shift

@@ -31,6 +31,8 @@ class MemberNetwork(nn.Module):
     basis : NodeSpline or Clipped
         Of the hidden nodes.
     generator : torch.Generator
+    learned : LearnedInputs, optional
+        The inputs whose curves are of functions that every member learns.
 
     Attributes
     ----------
@@ -54,8 +56,9 @@ class MemberNetwork(nn.Module):
     #: What stands beside the hidden layers, in networks that have two channels.
     circuit = None
 
-    def __init__(self, gains, hidden, n_outputs, basis, generator):
+    def __init__(self, gains, hidden, n_outputs, basis, generator, learned=None):
         super().__init__()
+        self.learned = learned
         members, columns = gains.shape
         self.hidden, self.basis, self.n_members = tuple(hidden), basis, members
         gain = torch.as_tensor(np.ascontiguousarray(gains.T[:, :, None]), dtype=torch.float32)
@@ -96,7 +99,10 @@ class MemberNetwork(nn.Module):
         return list(zip(map(n_nodes, self.hidden), outputs, strict=True))
 
     def forward(self, X, members=slice(None)):
-        """Outputs (members, rows, outputs) of design rows `X` (rows, P), for all members or a slice of them."""
+        """Outputs (members, rows, outputs) of design rows `X`, for all members or a slice of them.
+
+        Rows are (rows, P), or as `LearnedInputs.design` has them.
+        """
         return self._leave(self.nodes(X, members)[-1], -1, members).contiguous()
 
     def edges(self, members=slice(None)):
@@ -140,9 +146,12 @@ class MemberNetwork(nn.Module):
 
     def nodes(self, X, members=slice(None)):
         """Values of the nodes of each hidden layer: (rows, members, width) each."""
-        edges = self.edges(members).flatten(1)
-        h = torch.addmm(self.bias[members].reshape(-1, 1), edges.t(), X.t())  # rows last, as `contract` wants them
-        h, beside = self.split(h.view(-1, self.bias.shape[1], len(X)), members)
+        edges, bias = self.edges(members), self.bias[members].reshape(-1, 1)
+        h = torch.addmm(bias, edges.flatten(1).t(), X[:, : len(edges)].t())  # rows last, as `contract` wants them
+        h = h.view(-1, self.bias.shape[1], len(X))
+        if self.learned is not None:
+            h = h + self.learned(X, edges, members)
+        h, beside = self.split(h, members)
         h, values = h.permute(2, 0, 1), []
         for layer, size in enumerate(self.hidden):
             if layer:
@@ -175,14 +184,17 @@ class MemberNetwork(nn.Module):
         """Parameters that learn at the same rate: (share of the learning rate, list of parameters)."""
         return [
             (1.0, [self.theta, self.bias, *self.coefficients, *self.biases]),
-            (SHAPE_RATE, list(self.shapes.parameters())),
+            (SHAPE_RATE, [*self.shapes.parameters(), *self._of_inputs()]),
         ]
+
+    def _of_inputs(self):
+        return [] if self.learned is None else list(self.learned.parameters())
 
     def axes(self):
         """All parameters with the position of their member axis."""
         yield self.theta, 1
         yield self.bias, 0
-        for parameter in (*self.coefficients, *self.biases, *self.shapes.parameters()):
+        for parameter in (*self.coefficients, *self.biases, *self.shapes.parameters(), *self._of_inputs()):
             yield parameter, 0
 
     def state(self):
@@ -220,6 +232,10 @@ class MemberNetwork(nn.Module):
             parameters = map(nn.Parameter, values)
             self.shapes[layer] = nn.ParameterDict(dict(zip(own, parameters, strict=True)))
             start = stop
+        for group in [] if self.learned is None else self.learned.groups:
+            stop = start + len(group.shapes)
+            state[start:stop] = group.refine(size, state[start:stop])
+            start = stop
 
     def select(self, members, state=None):
         """Go on with some members only (a list of int); a `state` is cut to them, too."""
@@ -236,6 +252,8 @@ class MemberNetwork(nn.Module):
         self.biases = nn.ParameterList(map(chosen, self.biases))
         own = [nn.ParameterDict({name: chosen(p) for name, p in shapes.items()}) for shapes in self.shapes]
         self.shapes = nn.ModuleList(own)
+        if self.learned is not None:
+            self.learned.select(index)
 
     @torch.no_grad()
     def silence(self, members):

@@ -32,7 +32,7 @@ class PooledNetwork(MemberNetwork):
 
     Parameters
     ----------
-    gains, hidden, n_outputs, basis, generator
+    gains, hidden, n_outputs, basis, generator, learned
         As in `MemberNetwork`. Where `basis` is `Clipped` of a `Pool`, hidden nodes choose, too.
     owners : ndarray of int (P,)
         The space of each design column, -1 for columns that are no space's.
@@ -53,8 +53,22 @@ class PooledNetwork(MemberNetwork):
         averaged over the members that choose (all, if none does): (p, S), then (width, S).
     """
 
-    def __init__(self, gains, hidden, n_outputs, basis, generator, *, owners, grams, n_spaces, per_edge=False, only=()):
-        super().__init__(gains, hidden, n_outputs, basis, generator)
+    def __init__(
+        self,
+        gains,
+        hidden,
+        n_outputs,
+        basis,
+        generator,
+        learned=None,
+        *,
+        owners,
+        grams,
+        n_spaces,
+        per_edge=False,
+        only=(),
+    ):
+        super().__init__(gains, hidden, n_outputs, basis, generator, learned)
         M, S, sizes = self.n_members, n_spaces, [len(gram) for gram in grams]
         self.register_buffer("owners", torch.as_tensor(owners))
         self.register_buffer("inputs", torch.as_tensor(np.repeat(np.arange(len(grams)), sizes)))
@@ -66,7 +80,6 @@ class PooledNetwork(MemberNetwork):
             shapes += [(M, width, S, outputs if per_edge else 1) for width, outputs in self.sizes(n_outputs)]
             of_function = np.concatenate([[-1], basis.family.owner[basis.kept]])
             self.register_buffer("function_owners", torch.as_tensor(of_function))
-            self.node_projections = _projections(basis.gram(), of_function, S)
         self.gates = nn.ParameterList(nn.Parameter(torch.zeros(shape)) for shape in shapes)
         self.closed = [torch.zeros(shape, dtype=torch.bool) for shape in shapes]
         self.choosing = torch.tensor([space is None for space in only] or [True] * M)
@@ -75,6 +88,7 @@ class PooledNetwork(MemberNetwork):
                 for layer, closed in enumerate(self.closed):
                     others = [s for s in range(S) if s != space]
                     closed.movedim(1 if layer == 0 else 0, 0)[member].movedim(1, 0)[others] = True
+        self.n_spaces = S
         self.per_edge, self.temperature, self.stage, self.path = per_edge, 1.0, 1, []
 
     def weights(self, layer):
@@ -120,16 +134,53 @@ class PooledNetwork(MemberNetwork):
             closed.scatter_(2, heaviest, False)
         self.temperature = 1.0
         edges, w = drawn[0], self.weights(0).permute(0, 2, 1, 3)  # (p, S, M, 1 or H)
-        for j, projections in enumerate(self.projections):
-            own = torch.nonzero(self.inputs == j)[:, 0]
-            by_space = torch.einsum("skl,lmh->skmh", projections.to(edges), edges[own])
+        means = {}
+        for j in range(len(self.projections)):
+            own, (projections, means[j]) = torch.nonzero(self.inputs == j)[:, 0], self._input_projections(j)
+            projections = projections.to(edges)
+            places = "skl" if projections.dim() == 3 else "smkl"
+            by_space = torch.einsum(f"{places},lmh->skmh", projections, edges[own])
             self.theta[own] = (by_space * w[j][:, None]).sum(0) / self.gain[own]
+        lost = edges - self.edges()
+        for j, mean in means.items():
+            if mean is not None:
+                self.bias += torch.einsum("mk,kmh->mh", mean.to(edges), lost[self.inputs == j])
         for layer, curves in enumerate(drawn[1:]):
             w = self.weights(1 + layer)
             curves = curves.view(self.n_members, -1, *w.shape[1:2], curves.shape[-1])  # (M, K, width, outputs)
-            by_space = torch.einsum("skl,mlwo->mskwo", self.node_projections.to(curves), curves)
+            projections = self._node_projections(layer).to(curves)
+            places = "skl" if projections.dim() == 3 else "smwkl"
+            by_space = torch.einsum(f"{places},mlwo->mskwo", projections, curves)
             pruned = (by_space * w.transpose(1, 2)[:, :, None]).sum(1)
             self.coefficients[layer].copy_(pruned.flatten(1, 2))
+
+    def even_out(self, X, weights=None):
+        """As in `MemberNetwork`; what is learned is measured on the same rows when inputs keep one space."""
+        super().even_out(X, weights)
+        self._rows = X, X.new_ones(len(X)) if weights is None else weights
+
+    def _input_projections(self, j):
+        """`_projections` of an input (S, K, K) and None; or, where members have functions of their own, (S, M, K, K)
+        of the centred columns, and what centring took off them (M, K)."""
+        if self.learned is None or j not in self.learned.inputs:
+            return self.projections[j], None
+        X, weights = self._rows
+        share = (weights / weights.sum()).double()
+        columns = self.learned.columns(j, X).double()
+        mean = share @ columns
+        columns = columns - mean[:, None]
+        gram = columns.transpose(1, 2) @ (columns * share[:, None])
+        owners = self.owners[self.inputs == j].cpu().numpy()
+        return _projections(gram.cpu().numpy(), owners, self.n_spaces), mean
+
+    def _node_projections(self, layer):
+        """The same for the nodes of a hidden layer: (S, K, K) or (S, M, width, K, K)."""
+        own, owners = self.node_shapes(layer), self.function_owners.cpu().numpy()
+        if not own:
+            return _projections(self.basis.gram(), owners, self.n_spaces)
+        own = {name: value.detach().double().cpu().numpy() for name, value in own.items()}
+        by_member = [{name: value[m] for name, value in own.items()} for m in range(self.n_members)]
+        return _projections(np.stack([self.basis.gram(shapes) for shapes in by_member]), owners, self.n_spaces)
 
     @property
     def settled(self):
@@ -166,10 +217,13 @@ class PooledNetwork(MemberNetwork):
 
 
 def _projections(gram, owners, n_spaces):
-    """Coefficients, in each space and what all share, of the curve nearest to any: (S, K, K) times those in all."""
-    projections = torch.zeros(n_spaces, *gram.shape)
+    """Coefficients, in each space and what all share, of the curve nearest to any: (S, ..., K, K) times those in all.
+
+    `gram` (..., K, K) has the inner products of the functions.
+    """
+    projections = np.zeros((n_spaces, *gram.shape), dtype=np.float32)
     for s in range(n_spaces):
         kept = np.flatnonzero((owners == s) | (owners == -1))
-        nearest = np.linalg.lstsq(gram[np.ix_(kept, kept)], gram[kept], rcond=1e-6)[0]
-        projections[s, kept] = torch.as_tensor(nearest, dtype=torch.float32)
-    return projections
+        own = gram[..., kept, :]
+        projections[s][..., kept, :] = np.linalg.pinv(own[..., kept], rcond=1e-6, hermitian=True) @ own
+    return torch.as_tensor(projections)

@@ -20,10 +20,11 @@ class EdgeSparsity:
     for those that carry little. The step takes that amount off the edge and sets what remains below zero to exactly
     zero (a group lasso; Yuan and Lin 2006).
 
-    The design columns of one input are uncorrelated with variance 1 over the training rows, so in the first layer the
-    norm of an edge's coefficients *is* ``n_e``. (Levels of a category and the missing column have less variance; their
-    norm is an upper bound.) In hidden layers ``n_e^2 = c' G c`` with the covariance G of the functions of the edge's
-    node over a batch: one matrix a node, and never a number for each row and edge.
+    The design columns of one input are uncorrelated with variance 1 over the training rows, so in the first layer
+    the norm of an edge's coefficients *is* ``n_e``. (Levels of a category and the missing column have less
+    variance; their norm is an upper bound; columns whose functions are learned have the variance 1 at their start.)
+    In hidden layers ``n_e^2 = c' G c`` with the covariance G of the functions of the edge's node over a batch: one
+    matrix a node, and never a number for each row and edge.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV
 
 import kan_tabular
 from kan_tabular import KANRegressor, SKANClassifier, SKANRegressor
-from kan_tabular.bases import BSpline, Cosine, FreeKnots
+from kan_tabular.bases import BSpline, Cosine, Daruan, Rational
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -357,8 +357,8 @@ def test_fitting_again_starts_afresh():
         ("spaces", 3, "at least two"),
         ("spaces", {"bspline", "cosine"}, "list"),  # without an order, the same seed gives another model
         ("spaces", ["bspline", "sine"], "'sine'"),
-        ("spaces", ["bspline", "free_knots"], "'free_knots'.*linear|'free_knots'"),
-        ("spaces", ["bspline", FreeKnots()], "free_knots"),
+        ("spaces", ["bspline", Daruan((1, 3))], r"n_repetitions=\(1, 3\).*one size"),
+        ("spaces", ["bspline", Rational(n_groups=2)], "n_groups=2"),
         ("spaces", ["bspline", "category"], "category"),
         ("spaces", ["bspline", "pool"], "pool"),
         ("spaces", ["cosine", "cosine"], "twice"),

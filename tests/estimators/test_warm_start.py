@@ -39,6 +39,7 @@ CASES = {
     "full batch": (KANRegressor, {"solver": "lbfgs"}, lambda eta: eta),
     "other basis": (KANRegressor, {"basis": kan_tabular.bases.BSpline(4, 2)}, lambda eta: eta),
     "coarse to fine": (KANRegressor, {"grid_size": (2, 4)}, lambda eta: eta),
+    "learned functions": (KANRegressor, {"basis": "free_knots"}, lambda eta: eta),
     "longer circuits": (KANRegressor, {"basis": kan_tabular.bases.Daruan((1, 2, 3))}, lambda eta: eta),
     "two classes": (LogisticKAN, {}, lambda eta: eta > 0.3),
     "three classes": (LogisticKAN, {}, lambda eta: np.digitize(eta, [0.0, 0.8])),
@@ -73,7 +74,8 @@ def kept(model):
 def parts(model, X):
     """What each network and the additive part say: in units of the response, or of the link."""
     network, Z = model.network_, model._encode(X)
-    h = network.columns(Z) @ np.concatenate([c.coefficients for c in network.inputs]) + network.bias.ravel()
+    seen = network.front(Z)
+    h = sum(c.evaluate(seen[:, j]) for j, c in enumerate(network.inputs)) + network.bias.ravel()
     additive = sum(c.evaluate(network.front(Z)[:, j]) for j, c in enumerate(network.additive))
     return [network.scale * one for one in network.member_outputs(h)], network.scale * additive
 

@@ -162,7 +162,7 @@ def test_wrong_arguments_are_named():
         ((pd.DataFrame({"Al": [1.0], "Cr": [0.0], "Ni": [0.0]}), "Al"), {}, "is Al alone"),
         ((REFERENCE, "Al"), {"grid": [0.1, 1.2]}, "fractions from 0 to 1"),
         ((REFERENCE, "Al"), {"grid": []}, "fractions from 0 to 1"),
-        ((REFERENCE, "Al"), {"class_": "fcc"}, "no classifier"),
+        ((REFERENCE, "Al"), {"class_": "fcc"}, "has one output; got 'fcc'"),
         ((REFERENCE, "Al"), {"composition": ["Al", "W"]}, "composition has 'W', which the reference lacks"),
         ((REFERENCE, "Al"), {"composition": []}, "at least one column"),
         ((REFERENCE, "Al"), {"X": pd.concat([REFERENCE] * 3)}, "same fraction of Al in every row"),
@@ -176,6 +176,17 @@ def test_wrong_arguments_are_named():
             mixture_effect(model, *arguments, **settings)
     with pytest.raises(ValueError, match="'Xx' is no element"):
         mixture_effect(model, pd.DataFrame({"alloy": ["FeNi"]}), "Xx", composition="alloy")
-    several = LinearRegression().fit(blends(), blends(seed=1))
-    with pytest.raises(ValueError, match="several values a row"):
-        mixture_effect(several, REFERENCE, "Al")
+
+
+def test_one_of_several_targets():
+    """As of a model of that target alone."""
+    X, Y = blends(), blends(seed=1)
+    several = LinearRegression().fit(X, Y)
+    for position, part in enumerate(PARTS):
+        found = mixture_effect(several, REFERENCE, "Al", class_=position)
+        alone = mixture_effect(LinearRegression().fit(X, Y[part]), REFERENCE, "Al")
+        np.testing.assert_allclose(found.prediction, alone.prediction, atol=1e-12)
+        assert found.response == f"predicted value {position}"
+    for wrong in (None, 3, -1, True, "fcc"):
+        with pytest.raises(ValueError, match=f"predicts 3 values a row: class_ .* from 0 to 2; got {wrong!r}"):
+            mixture_effect(several, REFERENCE, "Al", class_=wrong)

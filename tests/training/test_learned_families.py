@@ -69,7 +69,7 @@ def test_networks_are_sums_over_edges_and_are_handed_over_as_they_are(make):
     for m in range(M):
         for r in range(0, N, 20):
             np.testing.assert_allclose(said[m, r], by_loops(net, X[r].numpy(), m), rtol=0, atol=1e-10)
-    handed = read_members(net, np.full(M, 1 / M), [])
+    handed = read_members(net, np.full(M, 1 / M), [], None, None)
     h = (net.edges().detach().numpy().transpose(1, 2, 0) @ X.numpy().T) + handed["bias"][:, :, None]
     for layer in handed["layers"]:
         weights = layer.coefficients.reshape(M, -1, layer.coefficients.shape[3]).transpose(0, 2, 1)
