@@ -94,6 +94,13 @@ BENCHMARKS = (
     Benchmark(
         "network_settings.py", ("run", "report --out {page}"), 25, "network-settings.md", "../shared/bench for some"
     ),
+    Benchmark(
+        "clinical_paper.py",
+        ("published", "repeated", "repeated --models ebm --repeats 2", "report --out {page}"),
+        None,
+        "clinical-paper.md",
+        "the obesity table; pip install '.[benchmark]'; recipe is a part of its own and needs another environment",
+    ),
     Benchmark("function_fitting.py", ("run", "report --out {page}"), 65, "function-fitting.md"),
     Benchmark("learned_first_layer.py", ("run", "report --out {page}"), 15, "learned-first-layer.md"),
     Benchmark("kacq.py", ("run", "report --out {page}"), 25, "kacq.md", "../shared/bench"),
