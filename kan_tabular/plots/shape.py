@@ -55,6 +55,7 @@ class ShapeDisplay:
             Names or positions of the features; by default the nine most important ones.
         class_ : object, default=None
             For a multiclass model the class to show; by default all are, and the bands only for up to three classes.
+            With several targets or quantiles the position of one, by default the last.
         n_cols : int, default=3
             Most panels in a row.
         X : table of shape (n_samples, n_features), default=None
@@ -78,7 +79,7 @@ class ShapeDisplay:
             indices = source.indices(features)
         columns = None if X is None else np.asarray(model.explain(encoded).data, dtype=object)
 
-        source.class_index(class_)  # refuses a wrong class before any work
+        source.output(class_)  # refuses a wrong class before any work
         classes = source.classes if class_ is None and source.classes else [class_]
         shapes, names = [], []
         for i in indices:

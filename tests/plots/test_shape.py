@@ -200,7 +200,7 @@ def test_wrong_arguments_are_named(classifier, multiclass, table):
         ShapeDisplay.from_estimator(classifier, [3])
     with pytest.raises(ValueError, match="features is empty"):
         ShapeDisplay.from_estimator(classifier, [])
-    with pytest.raises(ValueError, match="class_ must be None"):
+    with pytest.raises(ValueError, match="give None, this model has one score"):
         ShapeDisplay.from_estimator(classifier, class_="benign")
     with pytest.raises(ValueError, match="'middle' is not a class"):
         ShapeDisplay.from_estimator(multiclass(["low", "mid", "high"], table), class_="middle")

@@ -131,6 +131,19 @@ def test_main_effects_of_networks_are_drawn_without_bands(mixed, response):
         assert not [c for c in ax.collections if hasattr(c, "get_segments") and len(c.get_segments())]
 
 
+def test_one_of_several_targets_is_drawn_by_its_position(mixed):
+    X, y = mixed
+    settings = {"hidden_layer_sizes": (3,), "max_iter": 3, "n_estimators": 2, "random_state": 0}
+    model = KANRegressor(**settings).fit(X, np.column_stack([y, -y]))
+    for k in range(2):
+        display = ShapeDisplay.from_estimator(model, "age", class_=k)
+        expected = model.shape_function("age", class_=k)
+        np.testing.assert_allclose(display.lines_[0][k].get_ydata(), expected.y)
+        assert display.axes_[0, 0].get_ylabel().endswith(f" {k}")
+    with pytest.raises(ValueError, match="class_=2: expected a position up to 1"):
+        ShapeDisplay.from_estimator(model, "age", class_=2)
+
+
 def test_variance_importance_of_a_pipeline_is_that_of_its_contributions(breast):
     """Apellaniz et al. (2025): the variance of a feature's part of the log-odds over the rows."""
     X, y = breast
