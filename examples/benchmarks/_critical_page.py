@@ -140,6 +140,10 @@ def of_time(model, seconds):
 # ------------------------------------------------------------------------------------------------------------ sections
 
 
+#: How many times the linear model's loss counts as having left the range.
+RUNAWAY = 10
+
+
 def verdict(found):
     """Better, worse, or not told apart, by the interval over tables."""
     if found["high"] < 0:
@@ -276,7 +280,21 @@ def in_words(results):
                 lost.setdefault(name, []).append(LABELS[peer])
         words = "; ".join(f"{name} (to {', '.join(peers)})" for name, peers in lost.items()) or "none"
         out.append(f"* **Tables on which {LABELS[own]} loses**, by the interval of its folds: {words}.")
-    return [*out, ""]
+    return [*out, *runaway(results), ""]
+
+
+def runaway(results):
+    """A sentence on tables where the additive model left the range of the others, which decides its means."""
+    additive, linear = (results.losses(model, alone) for model in ("kaam", "linear"))
+    names = [name for name in results.tables if additive[name] > RUNAWAY * linear[name]]
+    if not names:
+        return []
+    return [
+        f"* **KAAM leaves the range on {', '.join(names)}** (its loss is over {RUNAWAY} times the linear model's), and "
+        "that decides its means above: see the medians. Its curves go on in straight lines outside the training range, "
+        "however far a test row lies beyond it (`extrapolation(X)` flags such rows; networks hold their inputs near the "
+        "ends)."
+    ]
 
 
 def page(records, names):
