@@ -292,7 +292,7 @@ def runaway(results):
     return [
         f"* **KAAM leaves the range on {', '.join(names)}** (its loss is over {RUNAWAY} times the linear model's), and "
         "that decides its means above: see the medians. Its curves go on in straight lines outside the training range, "
-        "however far a test row lies beyond it (`extrapolation(X)` flags such rows; networks hold inputs near the ends)."
+        "however far a test row lies beyond it (`extrapolation(X)` flags such rows; networks hold them near the ends)."
     ]
 
 
