@@ -245,19 +245,23 @@ def page(records, tasks, models):
         All there are. `DEAR` ones with fewer repeats than the network have a section of their own.
     """
     out = ["# All tasks\n", "Printed by `examples/benchmarks/all_tasks.py report`.\n", METHOD]
+    had = {m: {r["task"] for r in records if r["model"] == m} for m in models}
     count = {m: sum(r["model"] == m for r in records) for m in models}  # of tasks and repeats
-    everyone = ["kan", *(m for m in models if m != "kan" and count[m])]
+    everyone = ["kan", *(m for m in models if m != "kan" and had[m] >= had["kan"])]
+    absent = [NAMES[m] for m in models if m not in everyone]
     main = [m for m in everyone if m not in DEAR or count[m] >= count["kan"]]
     values, repeats = collect(records, tasks, main)
     if not repeats:
         return "\n".join([*out, "Not run yet.\n"])
     sizes = {task: len(tasks[task]().y) for task in repeats}
-    out += [f"## Ranks by loss, {repeats_of(repeats)} repeats\n", *rank_section(values, main)]
+    if absent:
+        out.append(f"**Not complete**, so left out: {'; '.join(absent)}.\n")
+    out += [f"## Ranks by loss (repeats: {repeats_of(repeats)})\n", *rank_section(values, main)]
     out += ["## The network against each\n", *pair_section(values, main)]
     if len(everyone) > len(main):
         dear, fewer = collect(records, tasks, everyone)
-        out += [f"## Ranks by loss with the dear models, {repeats_of(fewer)} repeats\n", *rank_section(dear, everyone)]
-        out += pair_section(dear, everyone)
+        out.append(f"## Ranks by loss with the dear models (repeats: {repeats_of(fewer)})\n")
+        out += rank_section(dear, everyone) + pair_section(dear, everyone)
     out += ["## Where the network is not the best\n", *verdict_section(values, repeats, sizes)]
     out += ["## Alloys against the best tree\n", *alloy_section(values, repeats, sizes)]
     out += ["## Loss\n", *score_section(values, repeats, main, 0)]
