@@ -108,7 +108,7 @@ def test_every_table_stands_under_its_heading(run_all, project):
     (project / "good.md").write_text(PAGE)
     assert run_all.main(["--tables"]) == 0
     said = (project / "tables.md").read_text().split("## Speed")[1].split()
-    order = ["[good.md](good.md),", "2026-01-01,", "1", "####", "2", "3"]
+    order = ["[good.md](good.md),", "2026-01-01,", "1", "###", "2", "3"]
     assert sorted(map(said.index, order)) == [*map(said.index, order)]
     assert "Words" not in said and "between" not in said and "bad.md" not in said
 

@@ -182,7 +182,7 @@ def tables_of(text):
     -------
     title : str
     lines : list of str
-        Headings two levels deeper than on the page, and tables.
+        Headings, all of the third level, and tables.
     end : list of str
         The lines under "Machine and versions".
     """
@@ -196,7 +196,7 @@ def tables_of(text):
             end += [line] if line else []
         elif line.startswith("|"):
             if not in_table:
-                lines += ["", f"##{heading}", ""] if heading else [""]
+                lines += ["", f"### {heading.lstrip('# ')}", ""] if heading else [""]
                 heading = ""
             lines.append(line)
         in_table = line.startswith("|")
