@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from copy import copy, deepcopy
+from copy import deepcopy
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from kan_tabular.bases.base import Basis
 from kan_tabular.bases.pool import Pool
+from kan_tabular.bases.with_line import BesideLine
 
 #: The clip sends every real number into (-_RANGE, _RANGE).
 _RANGE = 3.0
 _GRID = 601
 
 
-class Clipped(Basis):
+class Clipped(BesideLine):
     """A family of functions of ``u = h / sqrt(1 + (h / 3)^2)``, beside the line ``u / 3``.
 
     The clip sends every real number into (-3, 3), on which the family is placed, so no continuation is ever needed.
@@ -56,33 +56,8 @@ class Clipped(Basis):
         return -np.inf, np.inf
 
     @property
-    def linear(self):
-        return self.family.linear
-
-    @property
-    def sizes(self):
-        return self.family.sizes
-
-    @property
     def n_groups(self):
         return self.family.n_groups
-
-    def parameters(self):
-        return self.family.parameters()
-
-    def at(self, parameters):
-        """This basis with `parameters` in place of the start: one node's own, for its formula and penalty."""
-        return self._of(self.family.at(parameters))
-
-    def refined(self, size, coefficients, parameters):
-        """As the family's; functions are centred and scaled as before (see `Basis.refined`)."""
-        family, own, parameters = self.family.refined(size, coefficients[..., 1:], parameters)
-        return self._of(family), np.concatenate([coefficients[..., :1], own], axis=-1), parameters
-
-    def _of(self, family):
-        basis = copy(self)
-        basis.family = family
-        return basis
 
     def _own(self, values):
         """The functions that are used, centred and scaled."""

@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from array_api_compat import array_namespace
 
 from kan_tabular.bases.base import Basis
 
 
-class WithLine(Basis):
+class BesideLine(Basis):
+    """A line, then functions of `family`: what is learned, and how it is refined, is the family's."""
+
+    family: Basis
+
+    @property
+    def linear(self):
+        return self.family.linear
+
+    @property
+    def sizes(self):
+        return self.family.sizes
+
+    def parameters(self):
+        return self.family.parameters()
+
+    def at(self, parameters):
+        """This basis with `parameters` in place of the start."""
+        return self._of(self.family.at(parameters))
+
+    def refined(self, size, coefficients, parameters):
+        """As the family's; what was done to its functions stays (see `Basis.refined`)."""
+        family, own, parameters = self.family.refined(size, coefficients[..., 1:], parameters)
+        return self._of(family), np.concatenate([coefficients[..., :1], own], axis=-1), parameters
+
+    def _of(self, family):
+        basis = copy(self)
+        basis.family = family
+        return basis
+
+
+class WithLine(BesideLine):
     """The line ``z = (2 x - low - high) / (high - low)``, then the functions of a family placed on [low, high].
 
     What the additive model's penalty leaves alone is the line, and a network's first layer starts with it; so every
@@ -24,26 +57,6 @@ class WithLine(Basis):
 
     def __init__(self, family):
         self.family = family
-
-    @property
-    def linear(self):
-        return self.family.linear
-
-    @property
-    def sizes(self):
-        return self.family.sizes
-
-    def parameters(self):
-        return self.family.parameters()
-
-    def at(self, parameters):
-        """This basis with `parameters` in place of the start."""
-        return WithLine(self.family.at(parameters))
-
-    def refined(self, size, coefficients, parameters):
-        """As the family's (see `Basis.refined`)."""
-        family, own, parameters = self.family.refined(size, coefficients[..., 1:], parameters)
-        return WithLine(family), np.concatenate([coefficients[..., :1], own], axis=-1), parameters
 
     def fit(self, x, weights=None):
         self.family.fit(x, weights)
